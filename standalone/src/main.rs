@@ -1,0 +1,2 @@
+//! CloudApp on one machine.
+fn main() {}
