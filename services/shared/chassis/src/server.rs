@@ -1,0 +1,126 @@
+//! Serving HTTP: the layers that every process has, and an orderly end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use cloudapp_contract::ProblemCode;
+use cloudapp_domain::Clock;
+use http::HeaderValue;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument as _;
+
+use crate::{ApiError, telemetry};
+
+/// Bodies that the services take are small: 256 KiB.
+const BODY_LIMIT: usize = 256 * 1024;
+
+/// Where a process listens.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct ListenArgs {
+    /// Address to listen on.
+    #[arg(long, env = "CLOUDAPP_LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+}
+
+/// Cancelled on SIGTERM or Ctrl-C: stop taking work, finish what is in hand.
+///
+/// # Errors
+/// If the signal handlers cannot be installed.
+pub fn shutdown_signal() -> std::io::Result<CancellationToken> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let token = CancellationToken::new();
+    let shutdown = token.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        shutdown.cancel();
+    });
+    Ok(token)
+}
+
+/// Adds what every process's routes have: trace id, one log line and one measurement per request, panics and
+/// unknown routes as problems, a limit for bodies.
+pub fn with_layers(router: Router, clock: Arc<dyn Clock>) -> Router {
+    router
+        .fallback(async || ApiError::not_found("page"))
+        .method_not_allowed_fallback(async || {
+            ApiError::new(ProblemCode::MethodNotAllowed, "This method is not allowed here.")
+        })
+        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
+            tracing::error!("a handler panicked");
+            ApiError::new(ProblemCode::Internal, "Something went wrong in CloudApp.").into_response()
+        }))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(axum::middleware::from_fn(move |request, next| observe(Arc::clone(&clock), request, next)))
+}
+
+async fn observe(clock: Arc<dyn Clock>, request: Request, next: Next) -> Response {
+    let trace_id = incoming_trace_id(&request).unwrap_or_else(|| {
+        cloudapp_domain::EventId::new(clock.as_ref()).as_uuid().simple().to_string()
+    });
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
+    let method = request.method().clone();
+    let span = tracing::info_span!("request", trace_id, http.method = %method, http.route = route);
+    telemetry::with_trace_id(
+        trace_id.clone(),
+        async move {
+            let started = Instant::now();
+            let mut response = next.run(request).await;
+            let elapsed = started.elapsed();
+            let status = response.status();
+            if let Ok(value) = HeaderValue::from_str(&trace_id) {
+                response.headers_mut().insert("x-trace-id", value);
+            }
+            metrics::histogram!(
+                "cloudapp_http_request_seconds",
+                "route" => route.clone(), "method" => method.as_str().to_owned(), "status" => status.as_str().to_owned()
+            )
+            .record(elapsed.as_secs_f64());
+            if !matches!(route.as_str(), "/healthz" | "/readyz" | "/metrics") {
+                tracing::info!(http.status = status.as_u16(), duration_ms = elapsed.as_millis(), "served");
+            }
+            response
+        }
+        .instrument(span),
+    )
+    .await
+}
+
+/// The trace id of a W3C `traceparent` (W3C Trace Context), so that one request is one trace across parts.
+fn incoming_trace_id(request: &Request) -> Option<String> {
+    let parent = request.headers().get("traceparent")?.to_str().ok()?;
+    let id = parent.split('-').nth(1)?;
+    (id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit())).then(|| id.to_ascii_lowercase())
+}
+
+/// Serves until `shutdown`; then finishes open requests, ten seconds at most.
+///
+/// # Errors
+/// If serving fails.
+pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) -> std::io::Result<()> {
+    let graceful = shutdown.clone();
+    let serving = axum::serve(listener, router).with_graceful_shutdown(async move { graceful.cancelled().await });
+    let serving = std::pin::pin!(serving.into_future());
+    let overdue = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(Duration::from_secs(10)).await;
+    };
+    tokio::select! {
+        served = serving => served,
+        () = overdue => Ok(()),
+    }
+}

@@ -1,0 +1,145 @@
+use cloudapp_domain::{ExecutionId, InstanceId};
+use reqwest::{Method, Response};
+use serde_json::json as body;
+
+use super::transport::{CallError, Transport, json, send, write};
+use crate::Page;
+use crate::execution::{Execution, LoginDetails};
+use crate::instance::{Accepted, CreateInstance, ExtendInstance, Instance, InstanceQuery, RequestCredentials};
+use crate::revocation::{Revocation, Revoke};
+
+/// provision-instance, for one caller.
+#[derive(Debug, Clone)]
+pub struct ProvisionClient<'a> {
+    transport: &'a Transport,
+    token: &'a str,
+}
+
+impl<'a> ProvisionClient<'a> {
+    /// Speaks for whoever owns `token`.
+    #[must_use]
+    pub const fn new(transport: &'a Transport, token: &'a str) -> Self {
+        Self { transport, token }
+    }
+
+    fn request(&self, method: Method, path: &[&str]) -> reqwest::RequestBuilder {
+        self.transport.request(method, &[&["api"], path].concat(), Some(self.token))
+    }
+
+    /// Asks for a machine.
+    ///
+    /// # Errors
+    /// `limit_reached`, `idempotency_mismatch`, `invalid`, `not_found` for the configuration.
+    pub async fn create(&self, key: &str, request: &CreateInstance) -> Result<Accepted, CallError> {
+        json(write(self.request(Method::POST, &["instances"]), key, request)).await
+    }
+
+    /// Machines, newest first.
+    ///
+    /// # Errors
+    /// `forbidden` for `owner=all` without the role.
+    pub async fn list(&self, query: &InstanceQuery) -> Result<Page<Instance>, CallError> {
+        json(self.request(Method::GET, &["instances"]).query(query)).await
+    }
+
+    /// One machine.
+    ///
+    /// # Errors
+    /// `not_found`, also for somebody else's.
+    pub async fn get(&self, id: InstanceId) -> Result<Instance, CallError> {
+        json(self.request(Method::GET, &["instances", &id.to_string()])).await
+    }
+
+    /// Stops as the configuration's `on_stop` says.
+    ///
+    /// # Errors
+    /// `not_found`, `conflict`.
+    pub async fn stop(&self, id: InstanceId, key: &str) -> Result<Accepted, CallError> {
+        json(write(self.request(Method::POST, &["instances", &id.to_string(), "stop"]), key, &body!({}))).await
+    }
+
+    /// Brings a stopped machine back.
+    ///
+    /// # Errors
+    /// `not_found`, `conflict`.
+    pub async fn start(&self, id: InstanceId, key: &str) -> Result<Accepted, CallError> {
+        json(write(self.request(Method::POST, &["instances", &id.to_string(), "start"]), key, &body!({}))).await
+    }
+
+    /// Moves the end of the lifetime.
+    ///
+    /// # Errors
+    /// `not_found`, `conflict`, `invalid` beyond the maximum.
+    pub async fn extend(
+        &self,
+        id: InstanceId,
+        key: &str,
+        request: &ExtendInstance,
+    ) -> Result<Accepted, CallError> {
+        json(write(self.request(Method::POST, &["instances", &id.to_string(), "extend"]), key, request)).await
+    }
+
+    /// Destroys the machine and its disk.
+    ///
+    /// # Errors
+    /// `not_found`, `conflict`.
+    pub async fn destroy(&self, id: InstanceId, key: &str) -> Result<Accepted, CallError> {
+        let request = self.request(Method::DELETE, &["instances", &id.to_string()]);
+        json(request.header("idempotency-key", key)).await
+    }
+
+    /// A fresh login certificate; owners only.
+    ///
+    /// # Errors
+    /// `not_found`, `conflict` while the machine is not ready, `invalid` for the key.
+    pub async fn credentials(
+        &self,
+        id: InstanceId,
+        request: &RequestCredentials,
+    ) -> Result<LoginDetails, CallError> {
+        let path = ["instances", &id.to_string(), "credentials"];
+        json(self.request(Method::POST, &path).json(request)).await
+    }
+
+    /// One execution.
+    ///
+    /// # Errors
+    /// `not_found`, also for somebody else's.
+    pub async fn execution(&self, id: ExecutionId) -> Result<Execution, CallError> {
+        json(self.request(Method::GET, &["executions", &id.to_string()])).await
+    }
+
+    /// The execution's event stream (`text/event-stream`): each event `execution` carries an [`Execution`]; the
+    /// stream ends after the final state. No total timeout: the server sends comments while nothing happens.
+    ///
+    /// # Errors
+    /// `not_found`, also for somebody else's.
+    pub async fn events(&self, id: ExecutionId) -> Result<Response, CallError> {
+        send(self.request(Method::GET, &["executions", &id.to_string(), "events"])).await
+    }
+
+    /// Cancels; works from any state that is not final.
+    ///
+    /// # Errors
+    /// `not_found`, `conflict` if it has ended.
+    pub async fn cancel(&self, id: ExecutionId, key: &str) -> Result<Execution, CallError> {
+        json(write(self.request(Method::POST, &["executions", &id.to_string(), "cancel"]), key, &body!({})))
+            .await
+    }
+
+    /// From now on, tokens issued before are no longer good for changes.
+    ///
+    /// # Errors
+    /// `forbidden` for somebody else's subject without the role.
+    pub async fn revoke(&self, request: &Revoke) -> Result<(), CallError> {
+        send(self.request(Method::POST, &["revocations"]).json(request)).await.map(drop)
+    }
+
+    /// Whether tokens of `subject` are revoked.
+    ///
+    /// # Errors
+    /// `forbidden` for somebody else's subject without the role.
+    pub async fn revocation(&self, subject: &str) -> Result<Revocation, CallError> {
+        json(self.request(Method::GET, &["revocations", subject])).await
+    }
+}

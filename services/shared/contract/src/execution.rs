@@ -1,0 +1,80 @@
+//! Executions: what `GET /api/executions/{id}` answers, and its event stream.
+
+use chrono::{DateTime, Utc};
+use cloudapp_domain::{ExecutionId, ExecutionKind, ExecutionState, Failure, InstanceId, StepState};
+use serde::{Deserialize, Serialize};
+
+/// One long-running request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Execution {
+    /// Its id.
+    pub id: ExecutionId,
+    /// What it does.
+    pub kind: ExecutionKind,
+    /// Where it stands.
+    pub state: ExecutionState,
+    /// The machine it acts on.
+    pub instance_id: InstanceId,
+    /// Its steps in order.
+    pub steps: Vec<Step>,
+    /// Why it failed, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+    /// When it was accepted.
+    pub created_at: DateTime<Utc>,
+    /// When it reached its final state.
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+/// One step of an execution.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Step {
+    /// A stable name: `admit`, `place`, `boot`, `login`.
+    pub name: String,
+    /// Where it stands.
+    pub state: StepState,
+    /// When it began.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// What happened, for people: the type and zone that were chosen, what is waited for.
+    pub detail: Option<String>,
+}
+
+/// How one logs in. Holds no secret: the private key never left the user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct LoginDetails {
+    /// Address or name to connect to.
+    pub host: String,
+    /// SSH port.
+    pub port: u16,
+    /// Who to log in as.
+    pub username: String,
+    /// An OpenSSH user certificate for the user's key (one line, as in `id_ed25519-cert.pub`); absent if the user gave no key yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
+    /// The machine's public host keys, as in `known_hosts` without the host name.
+    pub host_keys: Vec<String>,
+    /// Until when the certificate is accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_until: Option<DateTime<Utc>>,
+}
+
+/// What `GET /executions/{id}` on API Gateway answers (the login-poller Lambda): status, and login details once there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ExecutionStatus {
+    /// The execution's id.
+    pub id: ExecutionId,
+    /// What it does.
+    pub kind: ExecutionKind,
+    /// Where it stands.
+    pub state: ExecutionState,
+    /// The machine it acts on.
+    pub instance_id: InstanceId,
+    /// Why it failed, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+    /// How one logs in, once the message has arrived from the queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<LoginDetails>,
+}

@@ -1,0 +1,70 @@
+//! PostgreSQL for the processes of the logic tier: the pool, its readiness, and the published view of revocations.
+//!
+//! Apart from the chassis because `web` uses the chassis and must not reach a database.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use cloudapp_chassis::health::{Readiness, Unready};
+use cloudapp_chassis::token::{RevocationCheck, RevocationUnknown};
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
+
+/// How a process reaches its schema.
+#[derive(Debug, Clone, clap::Args)]
+pub struct DatabaseArgs {
+    /// URL of the database with the role of this process.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: SecretString,
+    /// Connections that this process opens at most.
+    #[arg(long, env = "CLOUDAPP_DATABASE_CONNECTIONS", default_value_t = 8)]
+    pub database_connections: u32,
+}
+
+/// The database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// It does not answer, or refuses the role.
+    #[error("the database cannot be reached")]
+    Connect(#[source] sqlx::Error),
+}
+
+/// Opens the pool; waits five seconds at most for the first connection.
+///
+/// # Errors
+/// [`DatabaseError::Connect`]. The URL, which holds a password, is never part of the error.
+pub async fn connect(args: &DatabaseArgs) -> Result<PgPool, DatabaseError> {
+    PgPoolOptions::new()
+        .max_connections(args.database_connections)
+        .acquire_timeout(Duration::from_secs(5))
+        .connect(args.database_url.expose_secret())
+        .await
+        .map_err(DatabaseError::Connect)
+}
+
+/// Ready while the database answers.
+#[derive(Debug, Clone)]
+pub struct DatabaseReadiness(pub PgPool);
+
+#[async_trait::async_trait]
+impl Readiness for DatabaseReadiness {
+    async fn ready(&self) -> Result<(), Unready> {
+        sqlx::query("select 1").execute(&self.0).await.map(drop).map_err(|_| Unready("database"))
+    }
+}
+
+/// Reads `provision.revocation_current (subject, not_before)`, the view that provision-instance publishes.
+#[derive(Debug, Clone)]
+pub struct PublishedRevocations(pub PgPool);
+
+#[async_trait::async_trait]
+impl RevocationCheck for PublishedRevocations {
+    async fn not_before(&self, subjects: &[&str]) -> Result<Option<DateTime<Utc>>, RevocationUnknown> {
+        sqlx::query_scalar("select max(not_before) from provision.revocation_current where subject = any($1)")
+            .bind(subjects)
+            .fetch_one(&self.0)
+            .await
+            .map_err(|error| RevocationUnknown(Box::new(error)))
+    }
+}

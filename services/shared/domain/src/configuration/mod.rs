@@ -1,0 +1,17 @@
+//! A configuration: what an admin defines and a user gets.
+//!
+//! [`ConfigurationDraft`] is what a form or an API client sends; [`ConfigurationDraft::validate`] turns it into
+//! a [`ConfigurationSpec`], the only thing that may be stored as a version or launched. What EC2 would refuse
+//! later is refused here, with the field named.
+
+mod draft;
+mod field;
+mod price;
+mod spec;
+
+pub use draft::ConfigurationDraft;
+pub use field::{FieldError, FieldErrors};
+pub use price::{PRICES_AS_OF, on_demand_price};
+pub use spec::{
+    ConfigurationSpec, ConfigurationState, FileSpec, ImageSource, InstanceType, LoginUser, MarketChoice, WarmPool,
+};
