@@ -1,16 +1,18 @@
 """Patch: the mail that AWS would send can be read.
 
-MiniStack drops SNS e-mail deliveries with a log line. Here they go into MiniStack's own (persisted) SES outbox,
-where SES sends and Cognito invitations are already, and the whole outbox is served as JSON and as a page.
-E-mail subscriptions are confirmed at once, as nobody could click the link.
+MiniStack drops SNS e-mail deliveries with a log line. Here they go into MiniStack's own SES outbox, where SES
+sends and Cognito invitations are already; the outbox is persisted, which MiniStack does not do, and served as JSON
+and as a page. MiniStack confirms e-mail subscriptions at once, which suits us, as nobody could click the link.
 """
 
+import copy
 import html
 from datetime import datetime, timezone
 
 from ministack.services import ses, sns
 
 KEPT_MESSAGES = 1000
+OUTBOX = "_cloudapp_outbox"
 EMAIL_PROTOCOLS = ("email", "email-json")
 
 PAGE = """<!doctype html>
@@ -24,9 +26,11 @@ MESSAGE = "<article><h2>{subject}</h2><p>to {to} · {at}{topic}</p><pre>{body}</
 
 
 def install() -> None:
-    """Deliver SNS e-mail into the outbox and keep the outbox bounded."""
+    """Deliver SNS e-mail into the outbox; keep the outbox bounded, and over a restart."""
     fanout = sns._fanout
     record_send = ses._record_send
+    get_state = ses.get_state
+    load_persisted_state = ses.load_persisted_state
 
     def fan_out(topic_arn, msg_id, message, subject, message_structure="", message_attributes=None, **context):
         fanout(topic_arn, msg_id, message, subject, message_structure, message_attributes, **context)
@@ -45,8 +49,18 @@ def install() -> None:
         del ses._sent_emails_list()[:-KEPT_MESSAGES]
         return message_id
 
+    def state():
+        return {**get_state(), OUTBOX: copy.deepcopy(ses._sent_emails)}
+
+    def load(data):
+        load_persisted_state(data)
+        if OUTBOX in data:
+            ses._sent_emails.update(data[OUTBOX])
+
     sns._fanout = fan_out
     ses._record_send = record
+    ses.get_state = state
+    ses.load_persisted_state = load
 
 
 def messages() -> list[dict]:

@@ -90,6 +90,7 @@ class LocalAws:
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
+        self.process.stdin.close()
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
