@@ -35,13 +35,14 @@ def main() -> int:
 
     # MiniStack reads its settings when it is imported, so these come after the environment is ready.
     from . import (athena, checkpoint, cognito_access, cognito_challenges, cognito_issue, cognito_totp,
-                   lambda_processes, mail, sqs_urls)
+                   lambda_logs, lambda_processes, mail, sqs_urls)
     from .gateway import Gateway
 
     spawner = lambda_processes.install()
     checkpointer = checkpoint.install()
     # Each wraps the one before: the checks of tokens run first, the trigger errors are turned into answers last.
-    for patch in (cognito_access, cognito_challenges, cognito_totp, cognito_issue, mail, sqs_urls, athena):
+    for patch in (cognito_access, cognito_challenges, cognito_totp, cognito_issue, mail, sqs_urls, athena,
+                  lambda_logs):
         patch.install()
     try:
         asyncio.run(_serve(Gateway(checkpointer), checkpointer, arguments.exit_with_parent))

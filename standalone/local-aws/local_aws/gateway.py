@@ -2,6 +2,9 @@
 
 * `GET /_cloudapp/mail` and `GET /_cloudapp/mail/`: every mail, as JSON and as a page.
 * `POST /_cloudapp/checkpoint`: write changed state to disk now; answers 204 when it is there.
+
+MiniStack checks no credentials and allows every origin, so any page open in the developer's browser could read and
+change everything. A request that a browser sends for another page, or under another host name, is refused.
 """
 
 import asyncio
@@ -16,6 +19,9 @@ JSON_TYPE = b"application/json"
 HTML_TYPE = b"text/html; charset=utf-8"
 
 
+LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
+
+
 class Gateway:
     """Serves CloudApp's pages, hands everything else to MiniStack and marks what may have changed."""
 
@@ -26,15 +32,21 @@ class Gateway:
         if scope["type"] == "lifespan":
             await ministack(scope, receive, self._after_start(send))
             return
-        path = scope.get("path", "")
-        if scope["type"] == "http" and path.startswith("/_cloudapp/"):
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        path = scope["path"]
+        if _from_another_page(dict(scope["headers"])):
+            await _respond(send, 403, JSON_TYPE, b'{"message":"Not for browsers"}')
+            return
+        if path.startswith("/_cloudapp/"):
             await self._own_page(scope["method"], path, send)
             return
         try:
             await ministack(scope, receive, send)
         finally:
-            headers = dict(scope.get("headers", []))
-            if may_change_state(scope.get("method", ""), headers.get(b"x-amz-target", b"").decode("latin-1")):
+            headers = dict(scope["headers"])
+            if may_change_state(scope["method"], headers.get(b"x-amz-target", b"").decode("latin-1")):
                 self._checkpointer.mark()
 
     def _after_start(self, send):
@@ -54,6 +66,11 @@ class Gateway:
             await _respond(send, 204, JSON_TYPE, b"")
         else:
             await _respond(send, 404, JSON_TYPE, b'{"message":"Not Found"}')
+
+
+def _from_another_page(headers: dict) -> bool:
+    name = headers.get(b"host", b"").decode("latin-1").rsplit(":", 1)[0]
+    return b"origin" in headers or not (name in LOOPBACK_NAMES or name.endswith(".localhost"))
 
 
 async def _respond(send, status: int, content_type: bytes, body: bytes) -> None:

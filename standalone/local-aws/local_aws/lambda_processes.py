@@ -1,4 +1,4 @@
-"""Patch: Lambda processes die with the launcher, and what they print can be read.
+"""Patch: Lambda processes die with the launcher.
 
 MiniStack leaves its `bootstrap` processes behind when it stops. Here a clean stop ends them, and on Linux the
 kernel kills them when the launcher dies in any other way. The kernel's signal is bound to the thread that started
@@ -80,37 +80,10 @@ class _Subprocess:
         return getattr(subprocess, name)
 
 
-class _Tee:
-    """A stream of lines that also appends them to a file."""
-
-    def __init__(self, stream, path: str):
-        self._stream = stream
-        self._copy = open(path, "ab", buffering=0)
-
-    def readline(self) -> bytes:
-        line = self._stream.readline()
-        self._copy.write(line)
-        return line
-
-    def close(self) -> None:
-        self._copy.close()
-        self._stream.close()
-
-
 def install() -> Spawner:
     """Start Lambda processes through a `Spawner`, which is returned so that the launcher can stop them."""
     spawner = Spawner()
     replacement = _Subprocess(spawner.popen)
     lambda_runtime.subprocess = replacement
     lambda_svc.subprocess = replacement
-
-    log_dir = os.environ.get("LAMBDA_LOG_DIR")
-    if log_dir:
-        os.makedirs(log_dir, exist_ok=True)
-        pump_output = lambda_runtime.ProvidedWorker._pump_output
-
-        def pump(self, stream, log_queue):
-            pump_output(self, _Tee(stream, os.path.join(log_dir, f"{self.func_name}.log")), log_queue)
-
-        lambda_runtime.ProvidedWorker._pump_output = pump
     return spawner

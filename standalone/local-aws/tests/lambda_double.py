@@ -38,6 +38,7 @@ while True:
         received = json.load(response)
     with open(os.path.join(FOLDER, "events.jsonl"), "a") as notes:
         notes.write(json.dumps({"function": sys.argv[1], "pid": os.getpid(), "event": received}) + "\n")
+    print(received.get("triggerSource"), received.get("userName"), flush=True)
     try:
         post(f"{request_id}/response", answer(received))
     except ValueError as error:

@@ -58,8 +58,9 @@ class LocalAws:
     def start(self, *arguments: str, port: int | None = None) -> "LocalAws":
         self.endpoint = f"http://127.0.0.1:{port or free_port()}"
         environment = {**os.environ, "STATE_DIR": os.path.join(self.folder, "state"),
+                       "LAMBDA_LOG_DIR": os.path.join(self.folder, "logs"),
                        "GATEWAY_PORT": self.endpoint.rsplit(":", 1)[1]}
-        for inherited in ("AWS_ENDPOINT_URL", "S3_DATA_DIR", "LAMBDA_LOG_DIR", "MINISTACK_HOST"):
+        for inherited in ("AWS_ENDPOINT_URL", "S3_DATA_DIR", "MINISTACK_HOST"):
             environment.pop(inherited, None)
         with open(os.path.join(self.folder, "launcher.log"), "ab") as log:
             self.process = subprocess.Popen([sys.executable, LAUNCHER, *arguments], env=environment,
@@ -116,6 +117,10 @@ class LocalAws:
                 return [json.loads(line) for line in file]
         except FileNotFoundError:
             return []
+
+    def lambda_log(self, function: str) -> str:
+        """The path of what a Lambda printed."""
+        return os.path.join(self.folder, "logs", f"{function}.log")
 
     def triggers(self, sub: str) -> list[dict]:
         return [note["event"] for note in self.events() if note["event"].get("userName") == sub]
