@@ -151,3 +151,93 @@ fn strong_rsa(key: &ssh_key::public::RsaPublicKey) -> Result<(), UserKeyError> {
         Err(UserKeyError::WeakRsa)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use ssh_key::Mpint;
+    use ssh_key::public::RsaPublicKey;
+
+    use super::*;
+
+    const ED25519: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti";
+
+    fn rsa(bits: usize) -> String {
+        let mut modulus = vec![0xff; bits.div_ceil(8)];
+        modulus[0] >>= (8 - bits % 8) % 8;
+        let key = RsaPublicKey {
+            e: Mpint::from_positive_bytes(&[1, 0, 1]).unwrap(),
+            n: Mpint::from_positive_bytes(&modulus).unwrap(),
+        };
+        PublicKey::new(KeyData::Rsa(key), "").to_openssh().unwrap()
+    }
+
+    #[test]
+    fn a_key_is_read_with_and_without_comment_and_the_comment_is_dropped() {
+        for text in [ED25519.to_owned(), format!("{ED25519} me@home"), format!("  {ED25519} a comment\n")] {
+            assert_eq!(UserKey::parse(&text).map(|key| key.to_string()).as_deref(), Ok(ED25519), "{text}");
+        }
+    }
+
+    #[test]
+    fn each_wrong_text_gets_its_own_sentence() {
+        let certificate = ED25519.replacen("ssh-ed25519", "ssh-ed25519-cert-v01@openssh.com", 1);
+        let hardware = ED25519.replacen("ssh-ed25519", "sk-ssh-ed25519@openssh.com", 1);
+        let mislabelled = ED25519.replacen("ssh-ed25519", "ecdsa-sha2-nistp256", 1);
+        let table = [
+            ("", UserKeyError::Empty),
+            (" \n", UserKeyError::Empty),
+            ("-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaA==\n", UserKeyError::PrivateKey),
+            ("PuTTY-User-Key-File-3: ssh-ed25519", UserKeyError::PrivateKey),
+            (&format!("{ED25519}\n{ED25519}"), UserKeyError::NotOneLine),
+            (&"a".repeat(10_000), UserKeyError::NotOneLine),
+            (&certificate, UserKeyError::Certificate),
+            (&format!("command=\"/bin/sh\" {ED25519}"), UserKeyError::Options),
+            (&format!("no-pty {ED25519}"), UserKeyError::Options),
+            ("ssh-dss AAAAB3NzaC1kc3M=", UserKeyError::Dsa),
+            (&hardware, UserKeyError::UnsupportedType),
+            (&mislabelled, UserKeyError::Unreadable),
+            (&ED25519[..60], UserKeyError::Unreadable),
+            (&format!("{ED25519}AAAA"), UserKeyError::Unreadable),
+            ("hello", UserKeyError::Unreadable),
+        ];
+        for (text, expected) in table {
+            assert_eq!(UserKey::parse(text), Err(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn rsa_keys_need_their_bits() {
+        for bits in [1024, 2048, 3071, 16_385] {
+            assert_eq!(UserKey::parse(&rsa(bits)), Err(UserKeyError::WeakRsa), "{bits}");
+        }
+        for bits in [3072, 4096, 16_384] {
+            assert!(UserKey::parse(&rsa(bits)).is_ok(), "{bits}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_parser_panic(text in "\\PC*") {
+            let _ = UserKey::parse(&text);
+        }
+
+        #[test]
+        fn no_damaged_key_makes_the_parser_panic(at in 0..80_usize, byte in 32..127_u8, cut in 0..80_usize) {
+            let mut damaged = ED25519.as_bytes().to_vec();
+            let length = damaged.len();
+            damaged[at % length] = byte;
+            damaged.truncate(length - cut % length);
+            let _ = UserKey::parse(&String::from_utf8(damaged).unwrap());
+        }
+
+        #[test]
+        fn what_is_accepted_is_one_plain_line(text in "(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp256) [A-Za-z0-9+/]{0,120}={0,2}( [a-z@]*)?") {
+            if let Ok(key) = UserKey::parse(&text) {
+                let line = key.to_string();
+                prop_assert!(!line.contains('\n'));
+                prop_assert_eq!(UserKey::parse(&line), Ok(key));
+            }
+        }
+    }
+}
