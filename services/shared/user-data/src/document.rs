@@ -33,13 +33,31 @@ impl CloudConfig {
         &["user", "disable_root", "ssh_pwauth", "packages", "package_update", "write_files", "runcmd"];
 
     /// The document's text, with an admin's further keys at its end.
-    pub(crate) fn to_text(&self, further: &Mapping) -> Result<String, serde_yaml_ng::Error> {
-        let mut text = format!("{HEADER}\n{}", serde_yaml_ng::to_string(self)?);
-        if !further.is_empty() {
-            text.push_str(&serde_yaml_ng::to_string(further)?);
+    pub(crate) fn to_text(&self, further: &Further<'_>) -> Result<String, serde_yaml_ng::Error> {
+        let own = format!("{HEADER}\n{}", serde_yaml_ng::to_string(self)?);
+        if further.keys.is_empty() {
+            return Ok(own);
         }
-        Ok(text)
+        // As it was written, if that means the same here: YAML 1.1, which cloud-init reads, and YAML 1.2, which
+        // is written here, differ in which plain words need quotes, and the admin knows what was meant.
+        let mut whole: Mapping = serde_yaml_ng::from_str(&own)?;
+        whole.extend(further.keys.clone());
+        let as_written = format!("{own}{}\n", further.text);
+        if serde_yaml_ng::from_str::<Mapping>(&as_written).is_ok_and(|found| found == whole) {
+            Ok(as_written)
+        } else {
+            Ok(format!("{own}{}", serde_yaml_ng::to_string(&further.keys)?))
+        }
     }
+}
+
+/// Keys of a hand-written `#cloud-config` document.
+#[derive(Debug, Default)]
+pub(crate) struct Further<'a> {
+    /// The document.
+    pub(crate) text: &'a str,
+    /// What it says.
+    pub(crate) keys: Mapping,
 }
 
 #[derive(Debug, Serialize)]
@@ -60,7 +78,7 @@ pub(crate) struct WriteFile {
 impl WriteFile {
     pub(crate) fn new<'a>(path: &str, permissions: &str, content: impl Into<Cow<'a, str>>) -> Self {
         let content = content.into();
-        let (encoding, content) = if content.chars().all(survives_yaml) {
+        let (encoding, content) = if content.chars().all(survives_yaml) && !looks_like_a_number(&content) {
             (None, content.into_owned())
         } else {
             (Some("b64".to_owned()), STANDARD.encode(content.as_bytes()))
@@ -85,6 +103,12 @@ fn survives_yaml(c: char) -> bool {
         '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => false,
         c => c >= '\u{a0}',
     }
+}
+
+/// Whether a single line could be read as something else than text by YAML 1.1, which knows more kinds of numbers
+/// than its successor: `12:30:00`, `1_000`, `2026-01-01`.
+fn looks_like_a_number(content: &str) -> bool {
+    !content.contains('\n') && content.starts_with(|c: char| c.is_ascii_digit() || "+-.=<".contains(c))
 }
 
 /// These bytes are not user data as [`crate::render`] makes it.

@@ -3,7 +3,7 @@
 use cloudapp_domain::configuration::FieldErrors;
 use serde_yaml_ng::{Mapping, Value};
 
-use crate::document::CloudConfig;
+use crate::document::{CloudConfig, Further};
 
 const FIELD: &str = "raw_user_data";
 
@@ -13,7 +13,7 @@ pub(crate) struct Raw<'a> {
     /// A script: runs first in the installation.
     pub(crate) script: Option<&'a str>,
     /// Further keys of a `#cloud-config` document.
-    pub(crate) keys: Mapping,
+    pub(crate) further: Further<'a>,
 }
 
 /// Tells a script from a document, and refuses keys that CloudApp sets itself: two values for one key would
@@ -38,7 +38,7 @@ pub(crate) fn read(text: &str) -> Result<Raw<'_>, FieldErrors> {
         }
     }
     if clashing.is_empty() {
-        Ok(Raw { script: None, keys })
+        Ok(Raw { script: None, further: Further { text, keys } })
     } else {
         Err(FieldErrors::one(
             FIELD,

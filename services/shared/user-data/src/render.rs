@@ -61,7 +61,7 @@ fn document(
         write_files: machine::files(spec, raw.script, settings),
         runcmd: machine_commands(&settings.root_prefix),
     };
-    config.to_text(&raw.keys).map_err(|_| FieldErrors::one("raw_user_data", "cannot be written as YAML"))
+    config.to_text(&raw.further).map_err(|_| FieldErrors::one("raw_user_data", "cannot be written as YAML"))
 }
 
 /// The report is enabled before the installation (which may reboot) and started after it; it then waits for

@@ -146,6 +146,19 @@ fn a_script_runs_first_and_a_document_is_merged() {
 }
 
 #[test]
+fn a_merged_document_keeps_its_quotes_and_may_be_in_flow_style() {
+    let rendered = |text: &str| {
+        let text = text.to_owned();
+        render(&spec(|draft| draft.raw_user_data = Some(text)), &settings()).unwrap()
+    };
+    // Without its quotes cloud-init would read 45,000 seconds.
+    let block = rendered("#cloud-config\n# at lunch\npower_state: { mode: reboot, delay: \"12:30:00\" }");
+    assert!(block.document().contains("delay: \"12:30:00\""));
+    let flow = rendered("#cloud-config\n{ hostname: box }\n");
+    assert_eq!(Document::read(&flow.bytes()).unwrap().key("hostname").unwrap().as_str(), Some("box"));
+}
+
+#[test]
 fn a_document_that_clashes_or_cannot_be_read_is_refused() {
     let raw = |text: &str| {
         let text = text.to_owned();
