@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use cloudapp_aws::SdkConfig;
+use aws_config::SdkConfig;
 use cloudapp_aws::cognito::UserPool;
 use cloudapp_aws::s3::{Bucket, Placed};
 use cloudapp_aws::sns::Topic;

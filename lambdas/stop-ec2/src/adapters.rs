@@ -1,6 +1,6 @@
 //! PostgreSQL, EC2 and SQS behind the ports.
 
-use cloudapp_aws::SdkConfig;
+use aws_config::SdkConfig;
 use cloudapp_aws::sqs::Queue;
 use cloudapp_contract::message::CloudAppEvent;
 use cloudapp_domain::{Ec2InstanceId, InstanceId, OnStop};
@@ -62,9 +62,9 @@ impl Machines for Ec2Machines {
             OnStop::Terminate => self.0.terminate(machines, Shutdown::Abrupt).await,
         };
         ended.map_err(|error| match error {
-            Ec2Error::NotFound { .. } => MachineError::Gone,
-            Ec2Error::IncorrectState { .. } => MachineError::NotNow,
-            Ec2Error::Throttled { .. } | Ec2Error::Unavailable { .. } | Ec2Error::OutcomeUnknown { .. } => {
+            Ec2Error::NotFound(_) => MachineError::Gone,
+            Ec2Error::IncorrectState(_) => MachineError::NotNow,
+            Ec2Error::Throttled(_) | Ec2Error::Unavailable(_) | Ec2Error::OutcomeUnknown(_) => {
                 MachineError::Unavailable(Box::new(error))
             }
             error => MachineError::Refused(error.failure()),
@@ -89,3 +89,6 @@ impl WorkflowEvents for EventQueue {
         self.0.send(&body).await.map(drop).map_err(|error| EventsDown(Box::new(error)))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use cloudapp_chassis::ApiError;
+use cloudapp_chassis::error::Chain;
 use cloudapp_chassis::extract::{self, Id};
 use cloudapp_chassis::token::FreshAdmin;
 use cloudapp_contract::instance::{ForceStop, ForceStopOutcome, ForceStopped};
@@ -120,12 +121,9 @@ impl ForceStopper {
         for pause in QUEUE_PAUSES {
             match self.events.send(event).await {
                 Ok(()) => return Ok(()),
-                Err(error) => {
-                    let error = cloudapp_chassis::error::Chain(&error);
-                    tracing::warn!(%error, "the event queue refused; trying again");
-                    tokio::time::sleep(pause).await;
-                }
+                Err(error) => tracing::warn!(error = %Chain(&error), "the event queue refused; trying again"),
             }
+            tokio::time::sleep(pause).await;
         }
         self.events.send(event).await
     }
