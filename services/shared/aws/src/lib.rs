@@ -3,6 +3,8 @@
 //! Each adapter offers what CloudApp needs of its service, in plain types, with a deadline on every call. Calls
 //! are repeated by the SDK's standard retries and nowhere else. EC2 has a crate of its own.
 
+pub mod athena;
+pub mod cognito;
 pub mod config;
 mod error;
 pub mod kms;
