@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
 use aws_config::SdkConfig;
+use bytes::Bytes;
 use cloudapp_aws::cognito::UserPool;
 use cloudapp_aws::s3::{Bucket, Placed};
 use cloudapp_aws::sns::Topic;
+use cloudapp_domain::UserSub;
 
 use crate::admin_group::{SecondFactor, SecondFactorUnknown};
 use crate::first_seen::{AdminNotices, Ledger, PortError, Record};
@@ -90,9 +91,14 @@ impl CognitoSecondFactor {
 
 #[async_trait::async_trait]
 impl SecondFactor for CognitoSecondFactor {
-    async fn totp_enabled(&self, pool: &str, client: &str, user: &str) -> Result<bool, SecondFactorUnknown> {
+    async fn totp_enabled(
+        &self,
+        pool: &str,
+        client: &str,
+        user: &UserSub,
+    ) -> Result<bool, SecondFactorUnknown> {
         let user = self.pool(pool, client).user(user).await;
-        user.map(|user| user.is_some_and(|user| user.totp_enabled))
+        user.map(|user| user.and_then(|user| user.totp_enabled).unwrap_or(false))
             .map_err(|error| SecondFactorUnknown(Box::new(error)))
     }
 }

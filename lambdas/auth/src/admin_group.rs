@@ -1,6 +1,7 @@
 //! The group `admin` is only for those who have a second factor.
 
 use cloudapp_chassis::token::ADMIN_GROUP;
+use cloudapp_domain::UserSub;
 use serde_json::{Map, Value};
 
 /// Whether somebody has TOTP cannot be said now.
@@ -12,7 +13,12 @@ pub struct SecondFactorUnknown(#[source] pub Box<dyn std::error::Error + Send + 
 #[async_trait::async_trait]
 pub trait SecondFactor: Send + Sync {
     /// Whether the user of this pool has enabled TOTP.
-    async fn totp_enabled(&self, pool: &str, client: &str, user: &str) -> Result<bool, SecondFactorUnknown>;
+    async fn totp_enabled(
+        &self,
+        pool: &str,
+        client: &str,
+        user: &UserSub,
+    ) -> Result<bool, SecondFactorUnknown>;
 }
 
 /// The answer to a pre-token-generation event: the event itself, with the group of the admins taken out of the
@@ -21,11 +27,8 @@ pub(crate) fn answer(mut event: Value, allowed: bool) -> Value {
     if allowed {
         return event;
     }
-    let mut groups = event
-        .pointer("/request/groupConfiguration")
-        .and_then(Value::as_object)
-        .cloned()
-        .unwrap_or_default();
+    let mut groups =
+        event.pointer("/request/groupConfiguration").and_then(Value::as_object).cloned().unwrap_or_default();
     if let Some(names) = groups.get_mut("groupsToOverride").and_then(Value::as_array_mut) {
         names.retain(|name| name != ADMIN_GROUP);
     }
@@ -79,7 +82,8 @@ mod tests {
     fn other_overrides_stay() {
         let mut with_claims = event();
         let claims = json!({ "claimsToAddOrOverride": { "tenant": "7" } });
-        with_claims["response"] = json!({ "claimsAndScopeOverrideDetails": { "accessTokenGeneration": claims } });
+        with_claims["response"] =
+            json!({ "claimsAndScopeOverrideDetails": { "accessTokenGeneration": claims } });
         let answer = answer(with_claims, false);
         assert_eq!(answer["response"]["claimsAndScopeOverrideDetails"]["accessTokenGeneration"], claims);
     }

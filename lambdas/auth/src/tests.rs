@@ -1,6 +1,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use cloudapp_domain::UserSub;
 use serde_json::json;
 
 use super::*;
@@ -57,9 +58,14 @@ impl AdminNotices for Ports {
 
 #[async_trait::async_trait]
 impl SecondFactor for Ports {
-    async fn totp_enabled(&self, pool: &str, client: &str, user: &str) -> Result<bool, SecondFactorUnknown> {
+    async fn totp_enabled(
+        &self,
+        pool: &str,
+        client: &str,
+        user: &UserSub,
+    ) -> Result<bool, SecondFactorUnknown> {
         assert_eq!((pool, client), ("us-east-1_aBcDeFgHi", "1example23456789"));
-        assert_eq!(user, "11111111-2222-3333-4444-555555555555");
+        assert_eq!(user.as_str(), "11111111-2222-3333-4444-555555555555");
         self.asked.fetch_add(1, Ordering::Relaxed);
         self.world.answer(self.totp).await.map_err(|error| SecondFactorUnknown(Box::new(error)))
     }
@@ -74,7 +80,8 @@ fn setup(world: World, totp: bool) -> (Arc<Ports>, Deps) {
         mails: AtomicUsize::default(),
     });
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let first_seen = FirstSeen::new(Arc::clone(&ports) as _, Arc::clone(&ports) as _, Arc::clone(&clock), None);
+    let first_seen =
+        FirstSeen::new(Arc::clone(&ports) as _, Arc::clone(&ports) as _, Arc::clone(&clock), None);
     let deps = Deps { first_seen, second_factor: Arc::clone(&ports) as _, clock };
     (ports, deps)
 }
@@ -91,7 +98,8 @@ fn pre_token(groups: &[&str]) -> Value {
 }
 
 fn groups_in_token(answer: &Value) -> Value {
-    let overridden = answer.pointer("/response/claimsAndScopeOverrideDetails/groupOverrideDetails/groupsToOverride");
+    let overridden =
+        answer.pointer("/response/claimsAndScopeOverrideDetails/groupOverrideDetails/groupsToOverride");
     overridden.unwrap_or(&answer["request"]["groupConfiguration"]["groupsToOverride"]).clone()
 }
 
@@ -146,6 +154,15 @@ async fn the_sign_in_that_sets_a_password_is_noticed_too() {
     event["triggerSource"] = json!("TokenGeneration_NewPasswordChallenge");
     assert_eq!(groups_in_token(&handler(event, &deps).await), json!([]));
     assert_eq!(ports.mails.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn an_event_that_cannot_be_read_makes_no_admin() {
+    let (ports, deps) = setup(World::Fine, true);
+    let mut event = pre_token(&["admin", "x"]);
+    event["userName"] = json!("two words");
+    assert_eq!(groups_in_token(&handler(event, &deps).await), json!(["x"]));
+    assert_eq!(ports.asked.load(Ordering::Relaxed), 0);
 }
 
 #[tokio::test]

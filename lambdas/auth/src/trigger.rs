@@ -29,13 +29,19 @@ impl Trigger {
     }
 }
 
+/// Whether tokens are about to be made, however odd the rest of the event is.
+pub(crate) fn is_token_generation(event: &Value) -> bool {
+    event["triggerSource"].as_str().is_some_and(|source| source.starts_with("TokenGeneration_"))
+}
+
 /// Who signs in, where, and with what.
 #[derive(Debug)]
 pub(crate) struct TriggerEvent {
     pub(crate) kind: Trigger,
     pub(crate) user_pool: String,
     pub(crate) client: String,
-    pub(crate) user_name: String,
+    /// The name under which Cognito's API knows the user.
+    pub(crate) user_name: UserSub,
     pub(crate) sub: UserSub,
     /// Whether the user is in the group of the admins.
     pub(crate) is_admin: bool,
@@ -45,14 +51,15 @@ impl TriggerEvent {
     /// `None` if the event is not Cognito's.
     pub(crate) fn read(event: &Value) -> Option<Self> {
         let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str);
-        let user_name = text("/userName")?;
+        let user_name: UserSub = text("/userName")?.parse().ok()?;
         // The pool signs in by e-mail, so the user name is the sub; the attribute says it in any pool.
-        let sub = text("/request/userAttributes/sub").unwrap_or(user_name).parse().ok()?;
+        let sub =
+            text("/request/userAttributes/sub").map_or(Some(user_name.clone()), |sub| sub.parse().ok())?;
         Some(Self {
             kind: Trigger::of(text("/triggerSource")?),
             user_pool: text("/userPoolId")?.to_owned(),
             client: text("/callerContext/clientId").unwrap_or_default().to_owned(),
-            user_name: user_name.to_owned(),
+            user_name,
             sub,
             is_admin: event
                 .pointer("/request/groupConfiguration/groupsToOverride")

@@ -9,7 +9,9 @@ static MIGRATOR: Migrator = sqlx::migrate!();
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
     /// It was never migrated, or not far enough.
-    #[error("the schema `login` is at version {found}, this program needs {needed}: run its migrations first")]
+    #[error(
+        "the schema `login` is at version {found}, this program needs {needed}: run its migrations first"
+    )]
     Outdated {
         /// The newest migration that was applied; 0 if there is none.
         found: i64,

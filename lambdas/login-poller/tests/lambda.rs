@@ -1,5 +1,7 @@
 //! The Lambda against a real PostgreSQL, with events as SQS and API Gateway make them.
 
+#![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -98,7 +100,10 @@ impl Lambda {
             None => drop(event["headers"].as_object_mut().unwrap().remove("authorization")),
         }
         let answer = handler(event, &self.deps).await.unwrap();
-        (answer["statusCode"].as_u64().unwrap(), serde_json::from_str(answer["body"].as_str().unwrap()).unwrap())
+        (
+            answer["statusCode"].as_u64().unwrap(),
+            serde_json::from_str(answer["body"].as_str().unwrap()).unwrap(),
+        )
     }
 
     async fn status(&self, who: &str, id: ExecutionId) -> (u64, Value) {
@@ -160,11 +165,14 @@ async fn a_message_may_come_twice_and_late() {
     let id = lambda.execution("owner", "succeeded", None).await;
     let (older, newer) = two_event_ids();
     let (old, new) = (message(id, "owner", older, "old"), message(id, "owner", newer, "new"));
-    for batch in [vec![old.clone()], vec![old.clone(), new.clone()], vec![new.clone(), old.clone()], vec![old]] {
+    for batch in
+        [vec![old.clone()], vec![old.clone(), new.clone()], vec![new.clone(), old.clone()], vec![old]]
+    {
         assert!(lambda.batch(&batch).await.is_empty());
     }
     assert_eq!(lambda.host("owner", id).await.as_deref(), Some("new"));
-    let rows: i64 = sqlx::query_scalar("select count(*) from login.details").fetch_one(&lambda.login).await.unwrap();
+    let rows: i64 =
+        sqlx::query_scalar("select count(*) from login.details").fetch_one(&lambda.login).await.unwrap();
     assert_eq!(rows, 1);
 }
 
@@ -205,7 +213,9 @@ async fn only_the_owner_and_admins_see_an_execution() {
     let path = format!("/executions/{id}");
     assert_eq!(lambda.answer(None, &path).await.0, 401);
     let stranger = lambda.answer(Some(TokenSpec::user("stranger")), &path).await;
-    let nobody = lambda.answer(Some(TokenSpec::user("owner")), &format!("/executions/{}", ExecutionId::new(&SystemClock))).await;
+    let nobody = lambda
+        .answer(Some(TokenSpec::user("owner")), &format!("/executions/{}", ExecutionId::new(&SystemClock)))
+        .await;
     assert_eq!((stranger.0, nobody.0), (404, 404));
     assert_eq!(stranger.1["detail"], nobody.1["detail"], "what exists must not be told from what does not");
     assert_eq!(lambda.answer(Some(TokenSpec::user("owner")), &path).await.0, 200);
@@ -245,8 +255,14 @@ async fn unknown_paths_methods_and_ids_are_refused_as_problems() {
 #[tokio::test]
 async fn an_event_of_another_kind_is_an_error() {
     let lambda = Lambda::start().await;
-    assert!(matches!(handler(json!({ "source": "aws.events" }), &lambda.deps).await, Err(HandlerError::UnknownEvent)));
-    assert!(matches!(handler(json!({ "Records": 7 }), &lambda.deps).await, Err(HandlerError::InvalidBatch(_))));
+    assert!(matches!(
+        handler(json!({ "source": "aws.events" }), &lambda.deps).await,
+        Err(HandlerError::UnknownEvent)
+    ));
+    assert!(matches!(
+        handler(json!({ "Records": 7 }), &lambda.deps).await,
+        Err(HandlerError::InvalidBatch(_))
+    ));
 }
 
 #[tokio::test]

@@ -18,5 +18,7 @@ where
         let answering = handler(event.payload);
         async { answering.await.map_err(|error| -> lambda_runtime::Error { Box::new(error) }) }
     });
-    lambda_runtime::run(answer).await.map_err(|error| anyhow::anyhow!(error).context("the Lambda runtime ended"))
+    lambda_runtime::run(answer)
+        .await
+        .map_err(|error| anyhow::anyhow!(error).context("the Lambda runtime ended"))
 }

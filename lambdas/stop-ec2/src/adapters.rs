@@ -24,12 +24,13 @@ impl PublishedInstances {
 #[async_trait::async_trait]
 impl Instances for PublishedInstances {
     async fn find(&self, id: InstanceId) -> Result<Option<ManagedInstance>, InstancesUnreadable> {
-        let row: Option<(Option<String>, String, String)> =
-            sqlx::query_as("select ec2_instance_id, state, on_stop from provision.instance_ref where id = $1")
-                .bind(id.as_uuid())
-                .fetch_optional(&self.0)
-                .await
-                .map_err(unreadable)?;
+        let row: Option<(Option<String>, String, String)> = sqlx::query_as(
+            "select ec2_instance_id, state, on_stop from provision.instance_ref where id = $1",
+        )
+        .bind(id.as_uuid())
+        .fetch_optional(&self.0)
+        .await
+        .map_err(unreadable)?;
         let Some((machine, state, on_stop)) = row else { return Ok(None) };
         Ok(Some(ManagedInstance {
             machine: machine.map(|id| id.parse()).transpose().map_err(unreadable)?,

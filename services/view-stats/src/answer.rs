@@ -26,7 +26,8 @@ impl Format {
                 .split(',')
                 .filter_map(|range| {
                     let mut parts = range.split(';').map(str::trim);
-                    let name = parts.next().filter(|name| wanted.iter().any(|w| name.eq_ignore_ascii_case(w)))?;
+                    let name =
+                        parts.next().filter(|name| wanted.iter().any(|w| name.eq_ignore_ascii_case(w)))?;
                     let q = parts.find_map(|parameter| parameter.strip_prefix("q="));
                     (!name.is_empty()).then(|| q.map_or(1.0, |q| q.parse().unwrap_or(0.0)))
                 })
@@ -74,10 +75,14 @@ mod tests {
 
     #[test]
     fn csv_only_for_those_who_ask() {
-        for accept in ["text/csv", "Text/CSV; q=0.5", "text/csv, */*;q=0.1", "application/json;q=0.5, text/csv;q=0.9"] {
+        for accept in
+            ["text/csv", "Text/CSV; q=0.5", "text/csv, */*;q=0.1", "application/json;q=0.5, text/csv;q=0.9"]
+        {
             assert_eq!(Format::accepted(accept), Format::Csv, "{accept}");
         }
-        for accept in ["", "*/*", "text/*", "application/json", "text/csv;q=0", "application/json, text/csv;q=0.9"] {
+        for accept in
+            ["", "*/*", "text/*", "application/json", "text/csv;q=0", "application/json, text/csv;q=0.9"]
+        {
             assert_eq!(Format::accepted(accept), Format::Json, "{accept}");
         }
     }

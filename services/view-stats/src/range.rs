@@ -15,7 +15,7 @@ const EXPORT_LAG: Days = Days::new(2);
 
 /// Days in UTC, both included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct DayRange {
+pub(crate) struct DayRange {
     from: NaiveDate,
     to: NaiveDate,
     /// The day after `to`.
@@ -29,7 +29,7 @@ impl DayRange {
     ///
     /// # Errors
     /// Names the field that cannot be right.
-    pub fn of(query: &StatsQuery, today: NaiveDate) -> Result<Self, FieldErrors> {
+    pub(crate) fn of(query: &StatsQuery, today: NaiveDate) -> Result<Self, FieldErrors> {
         let to = query.to.unwrap_or(today);
         let impossible = || FieldErrors::one("to", "must be a day of the calendar that has days around it");
         let (Some(end), Some(exported_until)) =
@@ -45,26 +45,29 @@ impl DayRange {
             return Err(FieldErrors::one("from", format!("must not be after the last day, {to}")));
         }
         if (end - from).num_days() > MOST_DAYS {
-            return Err(FieldErrors::one("from", format!("must be at most {MOST_DAYS} days before the last day")));
+            return Err(FieldErrors::one(
+                "from",
+                format!("must be at most {MOST_DAYS} days before the last day"),
+            ));
         }
         Ok(Self { from, to, end, exported_until })
     }
 
     /// First day.
     #[must_use]
-    pub const fn from(&self) -> NaiveDate {
+    pub(crate) const fn from(&self) -> NaiveDate {
         self.from
     }
 
     /// Last day.
     #[must_use]
-    pub const fn to(&self) -> NaiveDate {
+    pub(crate) const fn to(&self) -> NaiveDate {
         self.to
     }
 
     /// The parameters of every query: first and last export day, first day, day after the last.
     #[must_use]
-    pub fn parameters(&self) -> Vec<Literal> {
+    pub(crate) fn parameters(&self) -> Vec<Literal> {
         [self.from, self.exported_until, self.from, self.end].map(Literal::day).to_vec()
     }
 }
@@ -86,7 +89,8 @@ mod tests {
     fn the_last_thirty_days_if_nothing_is_said() {
         let range = range(None, None).unwrap();
         assert_eq!((range.from(), range.to()), (day("2026-10-24"), day("2026-11-22")));
-        let parameters: Vec<_> = range.parameters().iter().map(|literal| literal.as_str().to_owned()).collect();
+        let parameters: Vec<_> =
+            range.parameters().iter().map(|literal| literal.as_str().to_owned()).collect();
         assert_eq!(parameters, ["'2026-10-24'", "'2026-11-24'", "'2026-10-24'", "'2026-11-23'"]);
     }
 

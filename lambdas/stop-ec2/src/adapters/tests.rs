@@ -85,7 +85,10 @@ impl Wired {
         let stopper = ForceStopper::new(
             Arc::new(PublishedInstances::new(pool.clone())),
             Arc::new(Ec2Machines::new(&config(&simulator.endpoint()))),
-            Arc::new(EventQueue::new(&config(&queue), &format!("{queue}/000000000000/cloudapp-instance-events"))),
+            Arc::new(EventQueue::new(
+                &config(&queue),
+                &format!("{queue}/000000000000/cloudapp-instance-events"),
+            )),
             Arc::clone(&clock),
         );
         let ec2 = Ec2::new(&config(&simulator.endpoint()));
@@ -140,12 +143,16 @@ impl Wired {
     }
 
     async fn press(&self, id: InstanceId) -> (u64, Value) {
-        let mut event: Value = serde_json::from_str(include_str!("../../tests/events/force_stop.json")).unwrap();
+        let mut event: Value =
+            serde_json::from_str(include_str!("../../tests/events/force_stop.json")).unwrap();
         let token = self.issuer.token(TokenSpec::admin("root")).unwrap();
         event["headers"]["authorization"] = json!(format!("Bearer {token}"));
         event["rawPath"] = json!(format!("/instances/{id}/force-stop"));
         let answer = crate::handler(event, &self.deps).await.unwrap();
-        (answer["statusCode"].as_u64().unwrap(), serde_json::from_str(answer["body"].as_str().unwrap()).unwrap())
+        (
+            answer["statusCode"].as_u64().unwrap(),
+            serde_json::from_str(answer["body"].as_str().unwrap()).unwrap(),
+        )
     }
 
     fn told(&self) -> Vec<CloudAppEvent> {
@@ -208,7 +215,9 @@ async fn a_launch_without_a_machine_is_cancelled_and_an_ended_one_a_conflict() {
     assert_eq!(wired.press(gone).await.0, 409);
     assert_eq!(wired.press(InstanceId::new(&SystemClock)).await.0, 404);
     let told = wired.told();
-    assert!(matches!(told.as_slice(), [CloudAppEvent::CancelLaunch { instance_id, .. }] if *instance_id == launching));
+    assert!(
+        matches!(told.as_slice(), [CloudAppEvent::CancelLaunch { instance_id, .. }] if *instance_id == launching)
+    );
 }
 
 #[tokio::test]

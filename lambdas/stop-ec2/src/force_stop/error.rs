@@ -40,7 +40,9 @@ impl From<ForceStopError> for ApiError {
         match error {
             ForceStopError::Invalid(errors) => errors.into(),
             ForceStopError::NotFound => Self::not_found("machine"),
-            ForceStopError::AlreadyEnded => Self::new(ProblemCode::Conflict, "This machine has ended already."),
+            ForceStopError::AlreadyEnded => {
+                Self::new(ProblemCode::Conflict, "This machine has ended already.")
+            }
             ForceStopError::Instances(_) => Self::unavailable(&error),
             // It is gone: what was wanted holds.
             ForceStopError::Machine(MachineError::Gone) => {

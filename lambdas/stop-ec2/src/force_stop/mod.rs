@@ -24,7 +24,9 @@ use cloudapp_domain::{Clock, InstanceId, OnStop, UserSub};
 use crate::Deps;
 pub use error::ForceStopError;
 use plan::{Plan, Reason};
-pub use ports::{EventsDown, Instances, InstancesUnreadable, MachineError, Machines, ManagedInstance, WorkflowEvents};
+pub use ports::{
+    EventsDown, Instances, InstancesUnreadable, MachineError, Machines, ManagedInstance, WorkflowEvents,
+};
 
 /// Pauses before the queue is tried again; in all far less than API Gateway's 30 seconds.
 const QUEUE_PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(800)];

@@ -100,14 +100,19 @@ impl Lambda {
         let http = http_client::short_calls().unwrap();
         let verifier = TokenVerifier::new(issuer.token_args(), http, Arc::clone(&clock));
         let guard = Guard::new(Arc::new(verifier), revocations, Arc::clone(&clock));
-        let stopper =
-            ForceStopper::new(Arc::clone(&world) as _, Arc::clone(&world) as _, Arc::clone(&world) as _, Arc::clone(&clock));
+        let stopper = ForceStopper::new(
+            Arc::clone(&world) as _,
+            Arc::clone(&world) as _,
+            Arc::clone(&world) as _,
+            Arc::clone(&clock),
+        );
         Self { issuer, world, deps: Deps { stopper, guard, clock } }
     }
 
     /// Status and body of the answer to the fixture's request, changed.
     async fn answer(&self, token: Option<TokenSpec>, change: impl FnOnce(&mut Value)) -> (u64, Value) {
-        let mut event: Value = serde_json::from_str(include_str!("../../tests/events/force_stop.json")).unwrap();
+        let mut event: Value =
+            serde_json::from_str(include_str!("../../tests/events/force_stop.json")).unwrap();
         let headers = event["headers"].as_object_mut().unwrap();
         match token {
             Some(spec) => {
@@ -118,7 +123,10 @@ impl Lambda {
         };
         change(&mut event);
         let answer = crate::handler(event, &self.deps).await.unwrap();
-        (answer["statusCode"].as_u64().unwrap(), serde_json::from_str(answer["body"].as_str().unwrap()).unwrap())
+        (
+            answer["statusCode"].as_u64().unwrap(),
+            serde_json::from_str(answer["body"].as_str().unwrap()).unwrap(),
+        )
     }
 
     async fn press(&self) -> (u64, Value) {
@@ -187,7 +195,11 @@ async fn what_ec2_does_not_do_is_said_and_not_queued() {
     for (ec2, status, code, fixer, words) in cases {
         let lambda = Lambda::over(World { ec2, ..machine(InstanceState::Ready, OnStop::Stop) }).await;
         let (answered, problem) = lambda.press().await;
-        assert_eq!((answered, &problem["code"], &problem["fixer"]), (status, &json!(code), &json!(fixer)), "{ec2:?}");
+        assert_eq!(
+            (answered, &problem["code"], &problem["fixer"]),
+            (status, &json!(code), &json!(fixer)),
+            "{ec2:?}"
+        );
         assert!(problem["detail"].as_str().unwrap().contains(words), "{problem}");
         assert!(!problem.to_string().contains("UnauthorizedOperation"), "details are for the log");
         assert!(lambda.queued().is_empty());
@@ -199,7 +211,19 @@ async fn the_queue_is_tried_three_times() {
     let cases = [
         (machine(InstanceState::Ready, OnStop::Stop), 2, 200, ""),
         (machine(InstanceState::Ready, OnStop::Stop), 3, 503, "Pressing again is safe"),
-        (World { instance: Some(ManagedInstance { machine: None, state: InstanceState::Requested, on_stop: OnStop::Stop }), ..World::default() }, 3, 503, "could not be cancelled"),
+        (
+            World {
+                instance: Some(ManagedInstance {
+                    machine: None,
+                    state: InstanceState::Requested,
+                    on_stop: OnStop::Stop,
+                }),
+                ..World::default()
+            },
+            3,
+            503,
+            "could not be cancelled",
+        ),
     ];
     for (world, refusals, status, words) in cases {
         *world.queue_refuses.lock().unwrap() = refusals;

@@ -5,7 +5,8 @@ use crate::csv::Cell;
 
 impl Figure for InstanceHoursRow {
     const SQL: &'static str = include_str!("instance_hours.sql");
-    const HEADER: &'static [&'static str] = &["configuration_id", "configuration_name", "instances", "hours", "cost_usd"];
+    const HEADER: &'static [&'static str] =
+        &["configuration_id", "configuration_name", "instances", "hours", "cost_usd"];
 
     fn read(row: &Row<'_>) -> Result<Self, UnexpectedAnswer> {
         Ok(Self {

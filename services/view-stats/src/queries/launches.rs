@@ -5,7 +5,8 @@ use crate::csv::Cell;
 
 impl Figure for LaunchesRow {
     const SQL: &'static str = include_str!("launches.sql");
-    const HEADER: &'static [&'static str] = &["day", "configuration_id", "configuration_name", "launches", "ready", "failed"];
+    const HEADER: &'static [&'static str] =
+        &["day", "configuration_id", "configuration_name", "launches", "ready", "failed"];
 
     fn read(row: &Row<'_>) -> Result<Self, UnexpectedAnswer> {
         Ok(Self {

@@ -61,7 +61,10 @@ pub struct Row<'a> {
 
 impl Row<'_> {
     /// A value that may be null.
-    fn optional<T: FromStr<Err: Display>>(&self, column: &'static str) -> Result<Option<T>, UnexpectedAnswer> {
+    fn optional<T: FromStr<Err: Display>>(
+        &self,
+        column: &'static str,
+    ) -> Result<Option<T>, UnexpectedAnswer> {
         let unexpected = |problem: String| UnexpectedAnswer { column, problem };
         let value = self
             .columns
@@ -69,7 +72,10 @@ impl Row<'_> {
             .position(|name| name == column)
             .and_then(|index| self.values.get(index))
             .ok_or_else(|| unexpected("missing".to_owned()))?;
-        value.as_deref().map(|text| text.parse().map_err(|error: T::Err| unexpected(error.to_string()))).transpose()
+        value
+            .as_deref()
+            .map(|text| text.parse().map_err(|error: T::Err| unexpected(error.to_string())))
+            .transpose()
     }
 
     /// A value.
@@ -101,10 +107,19 @@ mod tests {
     #[test]
     fn another_shape_is_an_error_that_names_the_column() {
         let wrong = [
-            (table(&["code", "failures"], &[Some("x"), Some("1")]), "column `latest_reason` of the answer is missing"),
-            (table(&["code", "failures", "latest_reason"], &[None, Some("1"), None]), "column `code` of the answer is null"),
+            (
+                table(&["code", "failures"], &[Some("x"), Some("1")]),
+                "column `latest_reason` of the answer is missing",
+            ),
+            (
+                table(&["code", "failures", "latest_reason"], &[None, Some("1"), None]),
+                "column `code` of the answer is null",
+            ),
             (table(&["code", "failures", "latest_reason"], &[Some("x"), Some("many"), None]), "`failures`"),
-            (table(&["code", "failures", "latest_reason"], &[Some("x")]), "`failures` of the answer is missing"),
+            (
+                table(&["code", "failures", "latest_reason"], &[Some("x")]),
+                "`failures` of the answer is missing",
+            ),
         ];
         for (answer, message) in wrong {
             let error = read::<FailuresRow>(&answer).unwrap_err().to_string();

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-pub const SHELL: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
-pub const DOCKER: &str = "01890a5d-ac96-774b-bcce-b302099a8058";
+pub(crate) const SHELL: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+pub(crate) const DOCKER: &str = "01890a5d-ac96-774b-bcce-b302099a8058";
 
 /// An event that happened then and was exported on the same day.
-pub fn event(id: &str, kind: &str, at: &str, configuration: &str, name: &str) -> Value {
+pub(crate) fn event(id: &str, kind: &str, at: &str, configuration: &str, name: &str) -> Value {
     json!({
         "event_id": id, "kind": kind, "at": at, "instance_id": format!("instance-{id}"), "owner": "someone",
         "configuration_id": configuration, "configuration_name": name, "configuration_version": 1,
@@ -15,14 +15,14 @@ pub fn event(id: &str, kind: &str, at: &str, configuration: &str, name: &str) ->
 }
 
 /// The same event with other values.
-pub fn with(mut event: Value, changes: Value) -> Value {
+pub(crate) fn with(mut event: Value, changes: Value) -> Value {
     let Value::Object(changes) = changes else { panic!("{changes}") };
     event.as_object_mut().unwrap().extend(changes);
     event
 }
 
 /// What happened in the first days of a November.
-pub fn november() -> Vec<Value> {
+pub(crate) fn november() -> Vec<Value> {
     let requested = event("1", "requested", "2026-11-01 23:59:59.999", SHELL, "Shell");
     vec![
         requested.clone(),

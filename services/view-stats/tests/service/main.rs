@@ -1,5 +1,7 @@
 //! The service over HTTP: its queries run in Athena's dialect over real Parquet files.
 
+#![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
+
 mod events;
 mod python;
 mod warehouse;
@@ -98,7 +100,10 @@ async fn launches_are_counted_once_by_day_and_configuration() {
         ]
     );
     assert!(!stats.stale);
-    assert_eq!((stats.from.to_string(), stats.to.to_string()), ("2026-11-01".to_owned(), "2026-11-03".to_owned()));
+    assert_eq!(
+        (stats.from.to_string(), stats.to.to_string()),
+        ("2026-11-01".to_owned(), "2026-11-03".to_owned())
+    );
 }
 
 #[tokio::test]
@@ -224,7 +229,8 @@ async fn the_committed_description_is_the_one_that_is_served() {
     }
     let committed = std::fs::read_to_string(file).unwrap_or_default();
     assert_eq!(committed, current, "run the test with UPDATE_OPENAPI=1 and commit openapi.json");
-    let service = Service::over(&[events::event("1", "requested", "2026-11-01", events::SHELL, "Shell")]).await;
+    let service =
+        Service::over(&[events::event("1", "requested", "2026-11-01", events::SHELL, "Shell")]).await;
     let (status, _, served) = service.call("/openapi.json", None, "*/*").await;
     let value = |text: &str| serde_json::from_str::<Value>(text).unwrap();
     assert_eq!((status, value(&served)), (200, value(&current)));

@@ -10,7 +10,7 @@ const PACKAGES: [&str; 2] = ["sqlglot==30.30.0", "duckdb==2.0.0"];
 
 /// The interpreter: the one that `CLOUDAPP_PYTHON` names, the workspace's own, the machine's, or else one in a
 /// virtual environment that is made once and kept beside the build.
-pub fn python() -> &'static Path {
+pub(crate) fn python() -> &'static Path {
     static PYTHON: OnceLock<PathBuf> = OnceLock::new();
     PYTHON.get_or_init(|| {
         let named = std::env::var_os("CLOUDAPP_PYTHON").map(PathBuf::from);
@@ -34,7 +34,10 @@ fn own_environment() -> PathBuf {
     lock.lock().unwrap();
     if !has_packages(&python) {
         run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder.join(".")), "python3-venv");
-        run(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(PACKAGES), "a package index");
+        run(
+            Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(PACKAGES),
+            "a package index",
+        );
     }
     python
 }

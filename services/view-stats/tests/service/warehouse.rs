@@ -13,14 +13,14 @@ use tokio::process::Command;
 use crate::python::python;
 
 /// Parquet files in a folder of their own.
-pub struct ParquetWarehouse {
+pub(crate) struct ParquetWarehouse {
     folder: TempDir,
     down: AtomicBool,
 }
 
 impl ParquetWarehouse {
     /// Over these events; `tier` and `dt` of each say where it was exported.
-    pub async fn of(events: &[Value]) -> Self {
+    pub(crate) async fn of(events: &[Value]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let request = json!({ "write": events, "folder": folder.path() });
         ask(&request).await.unwrap();
@@ -28,7 +28,7 @@ impl ParquetWarehouse {
     }
 
     /// From now on it answers nothing.
-    pub fn take_down(&self) {
+    pub(crate) fn take_down(&self) {
         self.down.store(true, Ordering::SeqCst);
     }
 }
