@@ -1,5 +1,7 @@
 //! The region's fixed network: one default VPC, a subnet in each zone, two security groups.
 
+use std::net::Ipv4Addr;
+
 /// The region that is simulated.
 pub(crate) const REGION: &str = "us-east-1";
 /// The account that owns everything.
@@ -72,6 +74,13 @@ pub(crate) fn public_address(number: u64) -> String {
     format!("198.{}.{}.{}", 18 + (number >> 16), (number >> 8) & 0xff, number & 0xff)
 }
 
+/// The number whose public address this is.
+pub(crate) fn number_of(address: &str) -> Option<u64> {
+    let [198, second, third, fourth] = address.parse::<Ipv4Addr>().ok()?.octets() else { return None };
+    let high = u64::from(second.checked_sub(18)?);
+    Some((high << 16) + (u64::from(third) << 8) + u64::from(fourth))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,5 +91,7 @@ mod tests {
         assert_eq!(SUBNETS[1].address(4090), "172.31.31.254");
         assert_eq!(SUBNETS[1].address(4091), "172.31.16.4");
         assert_eq!(public_address(65_536 + 257), "198.19.1.1");
+        assert_eq!(number_of("198.19.1.1"), Some(65_536 + 257));
+        assert_eq!(number_of("10.0.0.1"), None);
     }
 }

@@ -6,7 +6,10 @@ use chrono::{DateTime, Utc};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::instance::{Instance, InstanceState};
+use super::{
+    instance::{Instance, InstanceState},
+    network::number_of,
+};
 use crate::{config::Timings, wire::error::Ec2Error};
 
 /// The result of one `RunInstances` call.
@@ -89,7 +92,9 @@ impl Region {
             self.sequences.insert(instance.id.clone(), instance.sequence);
             self.instances.insert(instance.sequence, instance);
         }
-        self.starts = self.next_sequence;
+        // Public addresses go on after the highest in use, so that no two machines share one.
+        let addresses = self.instances.values().filter_map(|instance| instance.public_ip.as_deref());
+        self.starts = addresses.filter_map(number_of).max().unwrap_or_default();
     }
 
     /// New durations for what begins from now on.

@@ -1,5 +1,8 @@
 //! `RunInstances`.
 
+mod network;
+mod volumes;
+
 use std::collections::BTreeMap;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -10,9 +13,9 @@ use crate::{
         catalog::{self, InstanceType},
         images::{self, Image},
         instance::{Market, MetadataOptions, ShutdownBehavior},
-        launch::{Launch, VolumeRequest},
-        network::{ACCOUNT_ID, SECURITY_GROUPS, SUBNETS, Subnet},
-        region::{Reservation, is_resource_id},
+        launch::Launch,
+        network::ACCOUNT_ID,
+        region::Reservation,
         tags,
     },
     wire::{error::Ec2Error, request::Params, response::Xml},
@@ -21,7 +24,6 @@ use crate::{
 /// Most bytes of user data, before base64.
 const MOST_USER_DATA: usize = 16_384;
 const LONGEST_TOKEN: usize = 64;
-const LARGEST_VOLUME_GIB: u32 = 16_384;
 
 pub(super) fn perform(call: &mut Call<'_>) -> Result<Answer, Ec2Error> {
     let launch = read(&call.params(), call.request.digest())?;
@@ -52,7 +54,7 @@ fn read(params: &Params<'_>, digest: String) -> Result<Launch, Ec2Error> {
     let (min_count, max_count) = read_counts(params)?;
     let image = images::resolve(params.required("ImageId")?)?;
     let instance_type = read_type(params, image)?;
-    let (subnet, security_groups) = read_network(params)?;
+    let (subnet, security_groups) = network::read(params)?;
     let (tags, volume_tags) = read_tags(params)?;
     let shutdown_behaviors = [("stop", ShutdownBehavior::Stop), ("terminate", ShutdownBehavior::Terminate)];
     params.flag("Monitoring.Enabled")?;
@@ -80,7 +82,7 @@ fn read(params: &Params<'_>, digest: String) -> Result<Launch, Ec2Error> {
             &params.structure("MetadataOptions"),
             MetadataOptions::default(),
         )?,
-        volumes: read_volumes(params, image)?,
+        volumes: volumes::read(params, image)?,
     })
 }
 
@@ -118,84 +120,6 @@ fn read_type(params: &Params<'_>, image: &Image) -> Result<&'static InstanceType
             found.architecture, image.architecture
         ),
     ))
-}
-
-/// The subnet and groups: named directly, or as the first network interface's.
-fn read_network(params: &Params<'_>) -> Result<(Option<&'static Subnet>, Vec<String>), Ec2Error> {
-    let mut subnet = params.get("SubnetId");
-    let mut groups = params.strings("SecurityGroupId");
-    for interface in params.structures("NetworkInterface") {
-        if interface.number("DeviceIndex")?.unwrap_or_default() != 0 {
-            return Err(Ec2Error::new(
-                "UnsupportedOperation",
-                "The simulator attaches one network interface.",
-            ));
-        }
-        if subnet.is_some() || !groups.is_empty() {
-            return Err(Ec2Error::new(
-                "InvalidParameterCombination",
-                "Network interfaces and an instance-level subnet ID or security groups may not be specified on \
-                 the same request",
-            ));
-        }
-        interface.flag("AssociatePublicIpAddress")?;
-        interface.flag("DeleteOnTermination")?;
-        subnet = interface.get("SubnetId");
-        groups = interface.strings("SecurityGroupId");
-    }
-    let zone = params.get("Placement.AvailabilityZone");
-    let mut security_groups = groups.into_iter().map(read_group).collect::<Result<Vec<_>, _>>()?;
-    for name in params.strings("SecurityGroup") {
-        let group = SECURITY_GROUPS.iter().find(|group| group.name == name);
-        let group = group.ok_or_else(|| group_not_found(name))?;
-        security_groups.push(group.id.to_owned());
-    }
-    if security_groups.is_empty() {
-        security_groups.push(SECURITY_GROUPS[0].id.to_owned());
-    }
-    Ok((read_place(subnet, zone)?, security_groups))
-}
-
-fn read_place(subnet: Option<&str>, zone: Option<&str>) -> Result<Option<&'static Subnet>, Ec2Error> {
-    let in_zone = |zone: &str| {
-        SUBNETS.iter().find(|subnet| subnet.zone == zone).ok_or_else(|| {
-            Ec2Error::new("InvalidParameterValue", format!("Invalid availability zone: [{zone}]"))
-        })
-    };
-    let zone = zone.map(in_zone).transpose()?;
-    let Some(id) = subnet else { return Ok(zone) };
-    let subnet = SUBNETS.iter().find(|subnet| subnet.id == id).ok_or_else(|| {
-        if is_resource_id(id, "subnet-") {
-            Ec2Error::new("InvalidSubnetID.NotFound", format!("The subnet ID '{id}' does not exist"))
-        } else {
-            Ec2Error::new(
-                "InvalidSubnetID.Malformed",
-                format!("Invalid id: \"{id}\" (expecting \"subnet-...\")"),
-            )
-        }
-    })?;
-    match zone {
-        Some(zone) if zone != subnet => Err(Ec2Error::new(
-            "InvalidParameterValue",
-            format!("The subnet '{id}' is not in the availability zone '{}'", zone.zone),
-        )),
-        _ => Ok(Some(subnet)),
-    }
-}
-
-fn read_group(id: &str) -> Result<String, Ec2Error> {
-    if !is_resource_id(id, "sg-") {
-        let message = format!("Invalid id: \"{id}\" (expecting \"sg-...\")");
-        return Err(Ec2Error::new("InvalidGroupId.Malformed", message));
-    }
-    match SECURITY_GROUPS.iter().find(|group| group.id == id) {
-        Some(_) => Ok(id.to_owned()),
-        None => Err(group_not_found(id)),
-    }
-}
-
-fn group_not_found(group: &str) -> Ec2Error {
-    Ec2Error::new("InvalidGroup.NotFound", format!("The security group '{group}' does not exist"))
 }
 
 fn read_key_name(name: &str) -> Result<String, Ec2Error> {
@@ -301,51 +225,6 @@ pub(super) fn read_metadata_options(
         http_endpoint: endpoint.map_or(current.http_endpoint, str::to_owned),
         instance_tags: instance_tags.map_or(current.instance_tags, str::to_owned),
     })
-}
-
-/// The image's root volume as changed by the request, then the other volumes.
-fn read_volumes(params: &Params<'_>, image: &Image) -> Result<Vec<VolumeRequest>, Ec2Error> {
-    let mut volumes = vec![VolumeRequest {
-        device: image.root_device.to_owned(),
-        size_gib: image.root_gib,
-        kind: "gp3".to_owned(),
-        encrypted: false,
-        delete_on_termination: true,
-    }];
-    for mapping in params.structures("BlockDeviceMapping") {
-        let device = mapping.required("DeviceName")?;
-        let ebs = mapping.structure("Ebs");
-        let known = volumes.iter().position(|volume| volume.device == device);
-        let size = ebs.number("VolumeSize")?;
-        let smallest = known.map_or(1, |_| image.root_gib);
-        let size_gib = match (size, known) {
-            (Some(size), _) if (smallest..=LARGEST_VOLUME_GIB).contains(&size) => size,
-            (Some(size), _) => {
-                let message = format!(
-                    "Volume of size {size}GB is smaller than snapshot or larger than allowed, expect size >= {smallest}GB"
-                );
-                return Err(Ec2Error::new("InvalidBlockDeviceMapping", message));
-            }
-            (None, Some(at)) => volumes[at].size_gib,
-            (None, None) => return Err(Ec2Error::missing_parameter("VolumeSize")),
-        };
-        let kinds = ["gp2", "gp3", "io1", "io2", "st1", "sc1", "standard"].map(|kind| (kind, kind));
-        ebs.number("Iops")?;
-        ebs.number("Throughput")?;
-        ebs.get("KmsKeyId");
-        let volume = VolumeRequest {
-            device: device.to_owned(),
-            size_gib,
-            kind: ebs.word("VolumeType", &kinds)?.unwrap_or("gp3").to_owned(),
-            encrypted: ebs.flag("Encrypted")?.unwrap_or_default(),
-            delete_on_termination: ebs.flag("DeleteOnTermination")?.unwrap_or(true),
-        };
-        match known {
-            Some(at) => volumes[at] = volume,
-            None => volumes.push(volume),
-        }
-    }
-    Ok(volumes)
 }
 
 #[cfg(test)]
