@@ -54,7 +54,8 @@ impl Account {
         if id(&["-u"]) != "0" {
             return Self { name: id(&["-un"]), switch_to: None };
         }
-        let name = "nobody";
+        // Not `nobody`: systemd makes up a locked password for that one, and sshd then refuses it.
+        let name = "daemon";
         let number = |flag: &str| id(&[flag, name]).parse().unwrap();
         Self { name: name.to_owned(), switch_to: Some((number("-u"), number("-g"))) }
     }
