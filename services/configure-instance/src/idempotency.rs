@@ -62,7 +62,7 @@ pub(crate) enum Begun {
     /// The first request with this key.
     First(Write),
     /// A repetition, and the answer that the first one got.
-    Repeated(Configuration),
+    Repeated(Box<Configuration>),
 }
 
 /// A write in progress; undone unless [`Write::answer`] ends it.
@@ -106,7 +106,7 @@ impl Write {
         .bind(key.as_str())
         .fetch_one(&mut *transaction)
         .await?;
-        if first == digest { Ok(Begun::Repeated(answer)) } else { Err(WriteError::KeyReused) }
+        if first == digest { Ok(Begun::Repeated(Box::new(answer))) } else { Err(WriteError::KeyReused) }
     }
 
     /// The transaction's connection.

@@ -66,7 +66,7 @@ async fn create(
     let now = app.clock.now();
     let request = Request::Create { draft: &draft };
     let mut write = match Write::begin(&app.pool, admin, key, &request, now).await? {
-        Begun::Repeated(answer) => return Ok(answer),
+        Begun::Repeated(answer) => return Ok(*answer),
         Begun::First(write) => write,
     };
     let spec = checked(draft)?;

@@ -69,7 +69,7 @@ async fn publish(
 ) -> Result<Configuration, PublishError> {
     let now = app.clock.now();
     let mut write = match Write::begin(&app.pool, admin, key, &Request::Publish { id }, now).await? {
-        Begun::Repeated(answer) => return Ok(answer),
+        Begun::Repeated(answer) => return Ok(*answer),
         Begun::First(write) => write,
     };
     if !store::exists(write.connection(), id).await? {

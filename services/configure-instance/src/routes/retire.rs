@@ -70,7 +70,7 @@ async fn retire(
 ) -> Result<Configuration, RetireError> {
     let request = Request::Retire { id };
     let mut write = match Write::begin(&app.pool, admin, key, &request, app.clock.now()).await? {
-        Begun::Repeated(answer) => return Ok(answer),
+        Begun::Repeated(answer) => return Ok(*answer),
         Begun::First(write) => write,
     };
     if !store::exists(write.connection(), id).await? {

@@ -82,7 +82,7 @@ async fn update(
     let now = app.clock.now();
     let request = Request::Update { id, version, draft: &draft };
     let mut write = match Write::begin(&app.pool, admin, key, &request, now).await? {
-        Begun::Repeated(answer) => return Ok(answer),
+        Begun::Repeated(answer) => return Ok(*answer),
         Begun::First(write) => write,
     };
     if !store::exists(write.connection(), id).await? {

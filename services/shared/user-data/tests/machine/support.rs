@@ -40,12 +40,11 @@ pub(crate) struct Machine {
 }
 
 pub(crate) fn spec(changes: Value) -> ConfigurationSpec {
-    let mut draft = json!({
-        "name": "Test",
-        "image": "ami-0123456789abcdef0",
-        "instance_types": ["t3.micro"],
-    });
-    draft.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    let mut draft =
+        json!({ "name": "Test", "image": "ami-0123456789abcdef0", "instance_types": ["t3.micro"] });
+    if let (Some(draft), Value::Object(changes)) = (draft.as_object_mut(), changes) {
+        draft.extend(changes);
+    }
     serde_json::from_value::<ConfigurationDraft>(draft).unwrap().validate().unwrap()
 }
 
