@@ -12,6 +12,8 @@ use sha2::{Digest as _, Sha256};
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
+use crate::store;
+
 /// How long answers are kept for a repetition.
 const KEPT: TimeDelta = TimeDelta::hours(24);
 
@@ -52,7 +54,8 @@ impl From<WriteError> for ApiError {
                 ProblemCode::IdempotencyMismatch,
                 "This Idempotency-Key was used for another request. Use a new key; nothing was changed.",
             ),
-            error @ (WriteError::Digest(_) | WriteError::Database(_)) => Self::internal(&error),
+            WriteError::Digest(error) => Self::internal(&error),
+            WriteError::Database(error) => store::problem(&error),
         }
     }
 }

@@ -136,6 +136,15 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_database_that_does_not_answer_is_temporary() {
+        let app = TestApp::start().await;
+        app.pool.close().await;
+        app.get("/api/configurations", &app.admin()).await.expect_problem(503, "unavailable");
+        let draft = TestApp::draft("Box", json!({}));
+        app.admin_post("/api/configurations", "one", Some(&draft)).await.expect_problem(503, "unavailable");
+    }
+
+    #[tokio::test]
     async fn the_description_is_served() {
         let app = TestApp::start().await;
         let served = app.send("GET", "/openapi.json", None, &[], "").await.expect(200);

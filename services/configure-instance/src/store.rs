@@ -1,6 +1,7 @@
 //! The SQL of configurations and their versions.
 
 use chrono::{DateTime, Utc};
+use cloudapp_chassis::ApiError;
 use cloudapp_contract::configuration::{Configuration, ConfigurationVersion};
 use cloudapp_domain::configuration::{ConfigurationDraft, ConfigurationSpec, ConfigurationState};
 use cloudapp_domain::{ConfigurationId, UserSub};
@@ -10,6 +11,16 @@ use uuid::Uuid;
 
 use crate::catalogue::Audience;
 use crate::paging::Wanted;
+
+/// What the caller is told: a database that does not answer is temporary, anything else a fault of ours.
+pub(crate) fn problem(error: &sqlx::Error) -> ApiError {
+    match error {
+        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => {
+            ApiError::unavailable(error)
+        }
+        _ => ApiError::internal(error),
+    }
+}
 
 /// A configuration joined with the version that its audience sees.
 #[derive(FromRow)]

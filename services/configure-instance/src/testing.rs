@@ -25,7 +25,8 @@ pub(crate) const UNKNOWN: &str = "0198c0de-0000-7000-8000-000000000000";
 /// The service under test.
 pub(crate) struct TestApp {
     router: Router,
-    issuer: TestIssuer,
+    pub(crate) issuer: TestIssuer,
+    pub(crate) pool: PgPool,
     // Last: it goes when its users are gone.
     pub(crate) database: TestDatabase,
 }
@@ -53,7 +54,7 @@ impl TestApp {
         let http = http_client::short_calls().unwrap();
         let verifier = TokenVerifier::new(issuer.token_args(), http, clock.clone());
         let guard = Guard::new(Arc::new(verifier), check(pool.clone()), clock.clone());
-        Self { router: service(App { pool, clock, guard }), issuer, database }
+        Self { router: service(App { pool: pool.clone(), clock, guard }), issuer, pool, database }
     }
 
     pub(crate) fn token(&self, spec: TokenSpec) -> String {

@@ -22,7 +22,7 @@ impl From<GetError> for ApiError {
     fn from(error: GetError) -> Self {
         match error {
             GetError::NotFound => Self::not_found("configuration"),
-            GetError::Database(_) => Self::internal(&error),
+            GetError::Database(error) => store::problem(&error),
         }
     }
 }

@@ -22,7 +22,7 @@ impl From<ListError> for ApiError {
     fn from(error: ListError) -> Self {
         match error {
             ListError::Page(errors) => errors.into(),
-            ListError::Database(_) => Self::internal(&error),
+            ListError::Database(error) => store::problem(&error),
         }
     }
 }

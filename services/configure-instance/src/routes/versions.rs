@@ -29,7 +29,7 @@ impl From<VersionsError> for ApiError {
             VersionsError::NotFound => Self::not_found("configuration"),
             VersionsError::Forbidden => Self::new(ProblemCode::Forbidden, "Only admins may do this."),
             VersionsError::Page(errors) => errors.into(),
-            VersionsError::Database(_) => Self::internal(&error),
+            VersionsError::Database(error) => store::problem(&error),
         }
     }
 }
