@@ -140,20 +140,21 @@ impl TestIssuer {
     /// # Errors
     /// [`IssuerError::Sign`].
     pub fn token(&self, spec: TokenSpec) -> Result<String, IssuerError> {
-        let issued_at = spec.issued_at.unwrap_or_else(|| SystemClock.now());
-        let auth_time = spec.auth_time.unwrap_or(issued_at);
+        let TokenSpec { sub, groups, auth_time, issued_at, origin_jti } = spec;
+        let issued_at = issued_at.unwrap_or_else(|| SystemClock.now());
+        let auth_time = auth_time.unwrap_or(issued_at);
         let claims = json!({
-            "sub": spec.sub,
-            "username": spec.sub,
+            "sub": sub,
+            "username": sub,
             "iss": self.origin,
             "client_id": Self::CLIENT_ID,
             "token_use": "access",
             "scope": "aws.cognito.signin.user.admin",
-            "cognito:groups": spec.groups,
+            "cognito:groups": groups,
             "auth_time": auth_time.timestamp(),
             "iat": issued_at.timestamp(),
             "exp": (issued_at + LIFETIME).timestamp(),
-            "origin_jti": spec.origin_jti,
+            "origin_jti": origin_jti,
         });
         self.sign(&claims)
     }

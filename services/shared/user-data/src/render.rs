@@ -69,7 +69,10 @@ fn document(
 fn machine_commands(root: &str) -> Vec<Vec<String>> {
     let install = format!("{root}{}", machine::INSTALL_PATH);
     let prefix = format!("CLOUDAPP_ROOT={root}");
-    let commands: [&[&str]; 4] = [
+    let commands: [&[&str]; 5] = [
+        // sshd starts after its settings were written; on an image where it does not, it reads them now. The
+        // unit's name differs between families.
+        &["systemctl", "try-reload-or-restart", "ssh.service", "sshd.service"],
         &["systemctl", "daemon-reload"],
         &["systemctl", "enable", "cloudapp-report.service"],
         if root.is_empty() { &["sh", &install] } else { &["env", &prefix, "sh", &install] },

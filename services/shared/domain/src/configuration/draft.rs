@@ -108,6 +108,7 @@ impl ConfigurationDraft {
     /// All fields that EC2 or CloudApp would refuse, each with the way out.
     pub fn validate(self) -> Result<ConfigurationSpec, FieldErrors> {
         let mut errors = Collector::default();
+        self.check_text(&mut errors);
         self.check_catalogue(&mut errors);
         self.check_machine(&mut errors);
         self.check_installation(&mut errors);
@@ -146,6 +147,24 @@ impl ConfigurationDraft {
             warm_pool: self.warm_pool,
             boot_report_required: self.boot_report_required,
         })
+    }
+
+    /// PostgreSQL stores no NUL character, neither in text nor in JSON. (Fields with rules of their own refuse it
+    /// there.)
+    fn check_text(&self, errors: &mut Collector) {
+        let mut check = |text: &str, field: String| {
+            errors.check(!text.contains('\0'), field, "must not hold NUL characters");
+        };
+        check(&self.description, "description".to_owned());
+        for (index, file) in self.files.iter().enumerate() {
+            check(&file.content, format!("files[{index}].content"));
+        }
+        check(self.raw_user_data.as_deref().unwrap_or_default(), "raw_user_data".to_owned());
+        for (key, value) in &self.tags {
+            check(key, format!("tags.{}", key.replace('\0', "")));
+            check(value, format!("tags.{}", key.replace('\0', "")));
+        }
+        check(self.warm_pool.schedule.as_deref().unwrap_or_default(), "warm_pool.schedule".to_owned());
     }
 
     fn check_catalogue(&self, errors: &mut Collector) {
@@ -359,6 +378,25 @@ mod tests {
         };
         assert!(raw(16_384).validate().is_ok());
         assert_eq!(fields(raw(16_385)), ["raw_user_data"]);
+    }
+
+    #[test]
+    fn a_nul_character_is_refused_wherever_it_could_be_stored() {
+        let nul = || "a\0b".to_owned();
+        let files = vec![FileSpec { path: "/a".to_owned(), permissions: "0644".to_owned(), content: nul() }];
+        let tags = BTreeMap::from([("team".to_owned(), nul())]);
+        let wrong = ConfigurationDraft {
+            description: nul(),
+            files,
+            raw_user_data: Some(format!("#!{}", nul())),
+            tags,
+            commands: vec![nul()],
+            ..draft()
+        };
+        assert_eq!(
+            fields(wrong),
+            ["description", "files[0].content", "raw_user_data", "tags.team", "commands[0]"]
+        );
     }
 
     #[test]

@@ -15,13 +15,11 @@ finish() {
     exit
 }
 
-step() {
-    printf '== %s\n' "$1"
-    shift
-    "$@"
-    status=$?
-    [ "$status" -eq 0 ] && return
-    printf '== failed with exit status %s\n' "$status"
+begin() { printf '== %s\n' "$1"; }
+
+end() {
+    [ "$1" -eq 0 ] && return
+    printf '== failed with exit status %s\n' "$1"
     finish failure
 }
 

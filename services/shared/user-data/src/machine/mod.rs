@@ -133,14 +133,18 @@ fn report_service(root: &str) -> String {
     )
 }
 
+/// Each command is a plain line of its own, so that a reader (and whatever plays a machine) sees what is run.
 fn install_script(spec: &ConfigurationSpec, has_user_script: bool) -> String {
     let mut script = INSTALL.to_owned();
+    let mut step = |name: &str, command: &str| {
+        script.push_str(&format!("begin '{name}'\n{command}\nend $?\n"));
+    };
     if has_user_script {
-        script.push_str(&format!("step 'the script of the user data' \"$root{USER_SCRIPT_PATH}\"\n"));
+        step("the script of the user data", &format!("\"$root{USER_SCRIPT_PATH}\""));
     }
     let count = spec.commands.len();
     for (index, command) in spec.commands.iter().enumerate() {
-        script.push_str(&format!("step 'command {} of {count}' sh -c {}\n", index + 1, quoted(command)));
+        step(&format!("command {} of {count}", index + 1), &format!("sh -c {}", quoted(command)));
     }
     script.push_str("finish success\n");
     script

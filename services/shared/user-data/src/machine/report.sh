@@ -61,7 +61,17 @@ allow_certificates() {
     mv -f "$principals/.$user.new" "$principals/$user"
 }
 
-# Success needs both: our installation, and no error in any of cloud-init's own modules (packages, say).
+# An image whose sshd_config does not include sshd_config.d would boot well and let nobody in. If sshd does not
+# tell its settings, that is no reason to fail.
+sshd_ignores_us() {
+    PATH=$PATH:/usr/sbin:/sbin
+    connection="user=$(setting login_user),host=localhost,addr=127.0.0.1"
+    effective=$(sshd -T -C "$connection" -f "$root/etc/ssh/sshd_config" 2>/dev/null) || return 1
+    ! printf '%s\n' "$effective" | grep -Fqix "trustedusercakeys $root/etc/ssh/cloudapp_ca.pub"
+}
+
+# Success needs all: our installation, no error in any of cloud-init's own modules (packages, say), and an sshd
+# that trusts our certificates.
 judge() {
     install_outcome=$(cat "$root/var/lib/cloudapp/install-outcome" 2>/dev/null)
     result=$root/run/cloud-init/result.json
@@ -77,11 +87,14 @@ judge() {
     elif [ ! -r "$result" ]; then
         log_file=$root/var/log/cloud-init-output.log
         reason='cloud-init did not finish.'
-    elif tr -d ' \t\n' <"$result" | grep -q '"errors":\[\]'; then
-        outcome=success
-    else
+    elif ! tr -d ' \t\n' <"$result" | grep -q '"errors":\[\]'; then
         log_file=$root/var/log/cloud-init-output.log
         reason="cloud-init reports: $(tr -d '\n' <"$result" | cut -c 1-1000)"
+    elif sshd_ignores_us; then
+        log_file=/dev/null
+        reason="sshd does not read /etc/ssh/sshd_config.d, so nobody could log in: the image's sshd_config must include it."
+    else
+        outcome=success
     fi
 }
 

@@ -1,5 +1,6 @@
 //! The scripts of the user data run for real, against a metadata service and a receiver on loopback.
 
+use crate::sshd;
 use crate::support::{DOCUMENT, INSTANCE_ID, Machine, SIGNATURE, spec};
 use cloudapp_contract::boot_report::BootOutcome;
 use serde_json::json;
@@ -82,6 +83,27 @@ async fn an_error_of_cloud_init_is_a_failure_even_if_the_commands_went_through()
         report.log_tail
     );
     assert!(report.log_tail.ends_with("No match for argument: no-such-package\n"), "{}", report.log_tail);
+}
+
+#[tokio::test]
+async fn an_image_whose_sshd_would_let_nobody_in_is_a_failure() {
+    let machine = Machine::new(&spec(json!({})), CA, &[]).await;
+    sshd::make_host_key(machine.root());
+    machine.install().await;
+    machine.cloud_init_finished(&[]);
+    // As root, sshd would want more of the machine than a test may touch.
+    let account = sshd::Account::for_login();
+    let root = machine.root().display();
+    let host_key = format!("HostKey {root}/etc/ssh/ssh_host_ed25519_key\n");
+    for include in ["", &format!("Include {root}/etc/ssh/sshd_config.d/*.conf\n")] {
+        machine.write("etc/ssh/sshd_config", &format!("{include}{host_key}"));
+        sshd::give_to(machine.root(), &account);
+        machine.report_as(account.switch_to).await;
+    }
+    let reports = machine.reports();
+    assert_eq!(reports[0].outcome, BootOutcome::Failure);
+    assert!(reports[0].log_tail.contains("sshd_config must include it"), "{}", reports[0].log_tail);
+    assert_eq!(reports[1].outcome, BootOutcome::Success, "{}", reports[1].log_tail);
 }
 
 #[tokio::test]

@@ -27,6 +27,14 @@ fn sshd_program() -> PathBuf {
     program(&["/usr/sbin/sshd", "/usr/local/sbin/sshd"], "openssh-server")
 }
 
+fn sshd_command(account: Option<(u32, u32)>) -> Command {
+    let mut command = Command::new(sshd_program());
+    if let Some((user, group)) = account {
+        command.uid(user).gid(group);
+    }
+    command
+}
+
 fn output(program: &Path, arguments: &[&str]) -> String {
     let output = StdCommand::new(program).args(arguments).stdin(Stdio::null()).output().unwrap();
     assert!(
@@ -45,7 +53,7 @@ fn ssh_keygen(arguments: &[&str]) {
 pub(crate) struct Account {
     pub(crate) name: String,
     /// User and group to become, when the test runs as root.
-    switch_to: Option<(u32, u32)>,
+    pub(crate) switch_to: Option<(u32, u32)>,
 }
 
 impl Account {
@@ -54,7 +62,8 @@ impl Account {
         if id(&["-u"]) != "0" {
             return Self { name: id(&["-un"]), switch_to: None };
         }
-        let name = "nobody";
+        // Not `nobody`: systemd makes up a locked password for that one, and sshd then refuses it.
+        let name = "daemon";
         let number = |flag: &str| id(&[flag, name]).parse().unwrap();
         Self { name: name.to_owned(), switch_to: Some((number("-u"), number("-g"))) }
     }
@@ -122,6 +131,7 @@ pub(crate) fn make_host_key(root: &Path) {
 /// A running sshd; ends when dropped.
 pub(crate) struct Sshd {
     child: Child,
+    account: Option<(u32, u32)>,
     port: u16,
     log: PathBuf,
     config: PathBuf,
@@ -151,7 +161,7 @@ impl Sshd {
             let known: String = host_keys.iter().map(|key| format!("[127.0.0.1]:{port} {key}\n")).collect();
             fs::write(&known_hosts, known).unwrap();
             give_to(root, account);
-            let mut command = Command::new(sshd_program());
+            let mut command = sshd_command(account.switch_to);
             command
                 .args(["-D", "-E"])
                 .arg(&log)
@@ -159,12 +169,18 @@ impl Sshd {
                 .arg(&config)
                 .stdin(Stdio::null())
                 .kill_on_drop(true);
-            if let Some((user, group)) = account.switch_to {
-                command.uid(user).gid(group);
-            }
             let mut child = command.spawn().unwrap();
             if listens(&mut child, port).await {
-                return Self { child, port, log, config, known_hosts, service: greeting_service().await };
+                let account = account.switch_to;
+                return Self {
+                    child,
+                    account,
+                    port,
+                    log,
+                    config,
+                    known_hosts,
+                    service: greeting_service().await,
+                };
             }
         }
         panic!("sshd does not start:\n{}", fs::read_to_string(&log).unwrap());
@@ -219,8 +235,7 @@ impl Sshd {
 
     /// sshd's own account of its settings.
     pub(crate) async fn effective_settings(&self) -> String {
-        let output =
-            Command::new(sshd_program()).arg("-T").arg("-f").arg(&self.config).output().await.unwrap();
+        let output = sshd_command(self.account).arg("-T").arg("-f").arg(&self.config).output().await.unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().to_ascii_lowercase()
     }
@@ -250,7 +265,7 @@ fn config_text(root: &Path, port: u16) -> String {
 }
 
 /// Lets the account read its machine's files, host key included.
-fn give_to(path: &Path, account: &Account) {
+pub(crate) fn give_to(path: &Path, account: &Account) {
     let Some((user, group)) = account.switch_to else { return };
     chown(path, Some(user), Some(group)).unwrap();
     if path.is_dir() {

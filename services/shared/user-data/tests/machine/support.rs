@@ -40,12 +40,11 @@ pub(crate) struct Machine {
 }
 
 pub(crate) fn spec(changes: Value) -> ConfigurationSpec {
-    let mut draft = json!({
-        "name": "Test",
-        "image": "ami-0123456789abcdef0",
-        "instance_types": ["t3.micro"],
-    });
-    draft.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    let mut draft =
+        json!({ "name": "Test", "image": "ami-0123456789abcdef0", "instance_types": ["t3.micro"] });
+    if let (Some(draft), Value::Object(changes)) = (draft.as_object_mut(), changes) {
+        draft.extend(changes);
+    }
     serde_json::from_value::<ConfigurationDraft>(draft).unwrap().validate().unwrap()
 }
 
@@ -92,12 +91,17 @@ impl Machine {
     }
 
     pub(crate) async fn install(&self) -> Output {
-        self.run("etc/cloudapp/install.sh").await
+        self.run("etc/cloudapp/install.sh", None).await
     }
 
     /// Runs the report script to its end.
     pub(crate) async fn report(&self) {
-        let output = self.run("usr/lib/cloudapp/report").await;
+        self.report_as(None).await;
+    }
+
+    /// The same as another user and group.
+    pub(crate) async fn report_as(&self, account: Option<(u32, u32)>) {
+        let output = self.run("usr/lib/cloudapp/report", account).await;
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
@@ -110,14 +114,14 @@ impl Machine {
             .collect()
     }
 
-    async fn run(&self, script: &str) -> Output {
-        let running = Command::new("sh")
-            .arg(self.root().join(script))
-            .env_clear()
-            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
-            .env("CLOUDAPP_ROOT", self.root())
-            .kill_on_drop(true)
-            .output();
+    async fn run(&self, script: &str, account: Option<(u32, u32)>) -> Output {
+        let mut command = Command::new("sh");
+        command.arg(self.root().join(script));
+        command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").env("CLOUDAPP_ROOT", self.root());
+        if let Some((user, group)) = account {
+            command.uid(user).gid(group);
+        }
+        let running = command.kill_on_drop(true).output();
         tokio::time::timeout(Duration::from_secs(60), running).await.expect("the script ends").unwrap()
     }
 }
