@@ -259,13 +259,15 @@ async fn a_persons_whole_life_in_cognito() {
     assert!(matches!(wrong, Err(CognitoError::WrongCode | CognitoError::SessionExpired)), "{wrong:?}");
     let step = pool.sign_in(email, &newer).await.unwrap();
     let SignIn::TotpRequired { session, username } = step else { panic!("{step:?}") };
+    let early = tokens;
     let tokens = done(pool.totp(&session, &username, &code(&shared)).await.unwrap());
 
     // Her session goes on, and ends.
     let refreshed = pool.refresh(&tokens.refresh).await.unwrap();
     assert!(refreshed.expires_in > Duration::ZERO);
     assert!(matches!(pool.refresh(&secret("junk")).await, Err(CognitoError::SessionExpired)));
-    pool.revoke(&refreshed.refresh).await.unwrap();
+    pool.revoke(&early.refresh).await.unwrap();
+    assert!(matches!(pool.refresh(&early.refresh).await, Err(CognitoError::SessionExpired)));
     pool.global_sign_out(&tokens.access).await.unwrap();
     let after = pool.refresh(&tokens.refresh).await;
     assert!(matches!(after, Err(CognitoError::SessionExpired)), "{after:?}");
