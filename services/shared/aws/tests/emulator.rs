@@ -1,5 +1,5 @@
 //! The adapters against a whole emulated AWS. Ignored unless asked for, since it needs one that runs: name it by
-//! `AWS_ENDPOINT_URL` (with `AWS_REGION` and any keys) and run `cargo test -p cloudapp-aws --test emulator -- --ignored`.
+//! `AWS_ENDPOINT_URL` (with `AWS_REGION` and any keys) and run `cargo test --workspace --test emulator -- --ignored`.
 //! What it needs there it makes itself, under names of its own.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
