@@ -1,0 +1,92 @@
+//! Batches from the queue `cloudapp-login`.
+//!
+//! SQS delivers at least once and in any order: a message is taken idempotently by its event id, and an older
+//! one never replaces a newer one. A message that cannot be taken fails alone; SQS repeats it and in the end
+//! puts it into the dead-letter queue.
+
+use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
+use cloudapp_chassis::error::Chain;
+use cloudapp_contract::message::LoginMessage;
+use cloudapp_domain::Clock;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use sqlx::types::Json;
+
+use crate::Deps;
+
+/// Why a message was not taken.
+#[derive(Debug, thiserror::Error)]
+enum IngestError {
+    /// It is no login message; repeating will not help.
+    #[error("the message is not a login message")]
+    Poison(#[source] serde_json::Error),
+    /// The database refuses this message.
+    #[error("the login details were refused by the database")]
+    Refused(#[source] sqlx::Error),
+    /// The database does not answer; the rest of the batch would fail as well.
+    #[error("the database does not answer")]
+    Unavailable(#[source] sqlx::Error),
+}
+
+impl From<sqlx::Error> for IngestError {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            // Class 22 and 23: the data are at fault. Anything else says nothing about this message.
+            sqlx::Error::Database(ref refused)
+                if refused.code().is_some_and(|code| code.starts_with("22") || code.starts_with("23")) =>
+            {
+                Self::Refused(error)
+            }
+            error => Self::Unavailable(error),
+        }
+    }
+}
+
+/// Takes what can be taken and names the rest, as `ReportBatchItemFailures` wants it.
+pub(crate) async fn take_batch(batch: SqsEvent, deps: &Deps) -> Value {
+    let mut failures = Vec::new();
+    let mut down = false;
+    for message in batch.records {
+        let id = message.message_id.clone().unwrap_or_default();
+        // Every further message would only wait for the same database.
+        if down {
+            failures.push(id);
+            continue;
+        }
+        if let Err(error) = take(&message, deps).await {
+            tracing::error!(message_id = id, error = %Chain(&error), "a login message was not taken");
+            down = matches!(error, IngestError::Unavailable(_));
+            failures.push(id);
+        }
+    }
+    let failures: Vec<Value> = failures.into_iter().map(|id| json!({ "itemIdentifier": id })).collect();
+    json!({ "batchItemFailures": failures })
+}
+
+async fn take(message: &SqsMessage, deps: &Deps) -> Result<(), IngestError> {
+    let body = message.body.as_deref().unwrap_or_default();
+    let login: LoginMessage = serde_json::from_str(body).map_err(IngestError::Poison)?;
+    let news = store(&deps.pool, &login, deps.clock.as_ref()).await?;
+    tracing::info!(execution_id = %login.execution_id, event_id = %login.event_id, news, "login details taken");
+    Ok(())
+}
+
+/// Stores the details; false if they are already there, or newer ones.
+async fn store(pool: &PgPool, login: &LoginMessage, clock: &dyn Clock) -> Result<bool, sqlx::Error> {
+    let stored = sqlx::query(
+        "insert into login.details (execution_id, owner_sub, event_id, payload, updated_at)
+         values ($1, $2, $3, $4, $5)
+         on conflict (execution_id) do update
+         set owner_sub = excluded.owner_sub, event_id = excluded.event_id,
+             payload = excluded.payload, updated_at = excluded.updated_at
+         where details.event_id < excluded.event_id",
+    )
+    .bind(login.execution_id.as_uuid())
+    .bind(login.owner.as_str())
+    .bind(login.event_id.as_uuid())
+    .bind(Json(&login.login))
+    .bind(clock.now())
+    .execute(pool)
+    .await?;
+    Ok(stored.rows_affected() > 0)
+}
