@@ -16,6 +16,10 @@ use crate::error::PostgresError;
 const SCHEMAS: [&str; 3] = ["configure", "provision", "login"];
 /// The database that every cluster has.
 const MAINTENANCE_DATABASE: &str = "postgres";
+/// Login roles that own nothing and only read what others publish.
+const READERS: [&str; 1] = ["stop_ec2"];
+/// All login roles.
+const ROLES: [&str; 4] = [SCHEMAS[0], SCHEMAS[1], SCHEMAS[2], READERS[0]];
 /// Key of the advisory lock under which roles are made and changed.
 const ROLES_LOCK: i64 = 0x636c_6f75_6461_7070;
 /// Letters and digits in a generated password: about 190 bits.
