@@ -7,6 +7,7 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_sqs::config::{Credentials, Region};
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::routing::post;
 use cloudapp_chassis::http_client;
@@ -36,14 +37,15 @@ type Sent = Arc<Mutex<Vec<InstanceEventMessage>>>;
 
 /// The part of SQS that the Lambda uses (JSON protocol, `SendMessage`).
 async fn sqs(sent: Sent) -> String {
-    async fn take(State(sent): State<Sent>, Json(call): Json<Value>) -> Json<Value> {
+    async fn take(State(sent): State<Sent>, call: Bytes) -> Json<Value> {
+        let call: Value = serde_json::from_slice(&call).unwrap();
         let body = call["MessageBody"].as_str().unwrap();
         sent.lock().unwrap().push(serde_json::from_str(body).unwrap());
         Json(json!({ "MessageId": "5fea7756-0ea4-451a-a703-a558b933e274" }))
     }
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let routes = axum::Router::new().route("/", post(take)).with_state(sent);
+    let routes = axum::Router::new().fallback(post(take)).with_state(sent);
     tokio::spawn(async move { axum::serve(listener, routes).await });
     url
 }
