@@ -219,15 +219,22 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         std::fs::write(path("certificate"), file.certificate_pem()).unwrap();
-        std::fs::write(path("signature"), BASE64_STANDARD.decode(&signature).unwrap()).unwrap();
-        let verified = Command::new("openssl")
-            .args(["smime", "-verify", "-noverify", "-binary", "-inform", "DER", "-in"])
-            .arg(path("signature"))
-            .arg("-certfile")
-            .arg(path("certificate"))
-            .output()
-            .expect("openssl is needed for this test: apt-get install openssl");
+        let verify = |signature: &[u8]| {
+            std::fs::write(path("signature"), signature).unwrap();
+            Command::new("openssl")
+                .args(["smime", "-verify", "-noverify", "-binary", "-inform", "DER", "-in"])
+                .arg(path("signature"))
+                .arg("-certfile")
+                .arg(path("certificate"))
+                .output()
+                .expect("openssl is needed for this test: apt-get install openssl")
+        };
+        let mut bytes = BASE64_STANDARD.decode(&signature).unwrap();
+        let verified = verify(&bytes);
         assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
         assert_eq!(String::from_utf8_lossy(&verified.stdout), document);
+        let at = bytes.windows(2).position(|pair| pair == b"i-").unwrap();
+        bytes[at] = b'j';
+        assert!(!verify(&bytes).status.success());
     }
 }

@@ -14,36 +14,34 @@ use crate::error::PostgresError;
 
 /// The services' schemas, in the order in which they are migrated; each has a role of the same name.
 const SCHEMAS: [&str; 3] = ["configure", "provision", "login"];
+/// Login roles that own nothing and only read what others publish.
+const READERS: [&str; 1] = ["stop_ec2"];
+/// All login roles.
+const ROLES: [&str; 4] = [SCHEMAS[0], SCHEMAS[1], SCHEMAS[2], READERS[0]];
 /// Key of the advisory lock under which roles are made and changed.
 const ROLES_LOCK: i64 = 0x636c_6f75_6461_7070;
 /// Letters and digits in a generated password: about 190 bits.
 const PASSWORD_LENGTH: usize = 32;
 
-/// The passwords of the three login roles.
+/// The passwords of the login roles.
 #[derive(Clone)]
-pub struct RolePasswords([String; 3]);
+pub struct RolePasswords([String; 4]);
 
 impl RolePasswords {
     /// New random passwords.
     #[must_use]
     pub fn random() -> Self {
         Self(
-            SCHEMAS.map(|_| {
+            ROLES.map(|_| {
                 rand::rng().sample_iter(Alphanumeric).take(PASSWORD_LENGTH).map(char::from).collect()
             }),
         )
     }
 
-    /// Chosen passwords, for the roles `configure`, `provision` and `login`.
-    #[must_use]
-    pub fn new(configure: String, provision: String, login: String) -> Self {
-        Self([configure, provision, login])
-    }
-
     /// Passwords that follow from a secret, so that all who know it agree without talking.
     #[must_use]
     pub fn derived_from(secret: &str) -> Self {
-        Self(SCHEMAS.map(|role| {
+        Self(ROLES.map(|role| {
             let digest = Sha256::digest(format!("{role}\n{secret}"));
             digest.iter().map(|byte| format!("{byte:02x}")).collect()
         }))
@@ -65,6 +63,8 @@ pub struct SchemaUrls {
     pub provision: String,
     /// For the Lambda login-poller.
     pub login: String,
+    /// For the Lambda stop-ec2, which owns no schema.
+    pub stop_ec2: String,
 }
 
 impl fmt::Debug for SchemaUrls {
@@ -73,8 +73,8 @@ impl fmt::Debug for SchemaUrls {
     }
 }
 
-/// Makes the database if it is not there, the three login roles and, in the database, a schema owned by
-/// each, which is also that role's whole search path. Nobody else may use a schema until its owner's
+/// Makes the database if it is not there, the login roles and, in the database, a schema owned by each role
+/// that has data, which is also that role's whole search path. Nobody else may use a schema until its owner's
 /// migrations grant it. Safe to repeat and to run in parallel; the passwords become the given ones.
 ///
 /// # Errors
@@ -92,19 +92,24 @@ pub async fn bootstrap_schemas(
         run(&mut roles, format!("ALTER ROLE {role} IN DATABASE {database} SET search_path = {role}")).await?;
         run(&mut roles, format!("GRANT CONNECT, TEMPORARY ON DATABASE {database} TO {role}")).await?;
     }
+    for role in READERS {
+        run(&mut roles, format!("ALTER ROLE {role} IN DATABASE {database} SET search_path = pg_catalog")).await?;
+        run(&mut roles, format!("GRANT CONNECT ON DATABASE {database} TO {role}")).await?;
+    }
     run(&mut roles, format!("REVOKE ALL ON DATABASE {database} FROM PUBLIC")).await?;
     // Still under the lock: two callers that make the same schema must not race either.
     make_schemas(superuser_url, database).await?;
     roles.close().await?;
-    let RolePasswords([configure, provision, login]) = passwords;
+    let RolePasswords([configure, provision, login, stop_ec2]) = passwords;
     Ok(SchemaUrls {
         configure: role_url(superuser_url, database, "configure", configure)?,
         provision: role_url(superuser_url, database, "provision", provision)?,
         login: role_url(superuser_url, database, "login", login)?,
+        stop_ec2: role_url(superuser_url, database, "stop_ec2", stop_ec2)?,
     })
 }
 
-/// Makes the roles `configure`, `provision` and `login` where they are missing, without a password: a
+/// Makes the login roles where they are missing, without a password: a
 /// role that exists keeps everything it has.
 ///
 /// # Errors
@@ -128,7 +133,7 @@ async fn make_roles(
     connection: &mut PgConnection,
     passwords: Option<&RolePasswords>,
 ) -> Result<(), PostgresError> {
-    for (index, role) in SCHEMAS.into_iter().enumerate() {
+    for (index, role) in ROLES.into_iter().enumerate() {
         let known: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)")
             .bind(role)
             .fetch_one(&mut *connection)
@@ -165,7 +170,7 @@ async fn make_schemas(superuser_url: &str, database: &str) -> Result<(), Postgre
     Ok(())
 }
 
-/// Runs a statement that takes no parameters. Every name in it is one of [`SCHEMAS`] or was checked by
+/// Runs a statement that takes no parameters. Every name in it is one of [`ROLES`] or was checked by
 /// [`require_plain_name`], every literal is quoted.
 pub(crate) async fn run(connection: &mut PgConnection, statement: String) -> Result<(), PostgresError> {
     connection.execute(AssertSqlSafe(statement)).await?;

@@ -42,10 +42,16 @@ pub(super) fn select<'r>(
             return Err(Ec2Error::new("InvalidParameterValue", format!("The filter '{name}' is invalid")));
         }
     }
+    let mut candidates: Vec<&Instance> = if ids.is_empty() {
+        call.region.visible(now).collect()
+    } else {
+        ids.iter().filter_map(|id| call.region.get(id)).collect()
+    };
+    candidates.sort_unstable_by_key(|instance| instance.sequence);
+    candidates.dedup_by_key(|instance| instance.sequence);
     let mut found = Vec::new();
-    for instance in call.region.visible(now) {
-        let named = ids.is_empty() || ids.contains(&instance.id.as_str());
-        if named && all_match(filters, |name| instance_values(instance, name))? {
+    for instance in candidates {
+        if all_match(filters, |name| instance_values(instance, name))? {
             found.push(instance);
         }
     }

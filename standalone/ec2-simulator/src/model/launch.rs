@@ -57,9 +57,7 @@ impl Region {
     /// As EC2: the same token with other parameters, or for machines that are gone, is refused. Where only
     /// some of them are gone, all are returned in their present state.
     pub(crate) fn repeated(&self, token: &str, digest: &str) -> Result<Option<&Reservation>, Ec2Error> {
-        let Some(reservation) = self.tokens.get(token).and_then(|id| self.reservations.get(id)) else {
-            return Ok(None);
-        };
+        let Some(reservation) = self.launched_with(token) else { return Ok(None) };
         if reservation.digest != digest {
             return Err(Ec2Error::new(
                 "IdempotentParameterMismatch",
@@ -99,11 +97,7 @@ impl Region {
             self.add(instance, moment.now);
         }
         self.take_capacity(launch.instance_type.name, subnet.zone, count);
-        if let Some(token) = &launch.client_token {
-            self.tokens.insert(token.clone(), reservation.id.clone());
-        }
-        self.changes.reservations.insert(reservation.id.clone());
-        self.reservations.insert(reservation.id.clone(), reservation.clone());
+        self.insert_reservation(reservation.clone());
         Ok(reservation)
     }
 
@@ -198,9 +192,7 @@ impl Region {
             state: instance.state,
             at: now,
         });
-        self.changes.instances.insert(instance.sequence);
-        self.sequences.insert(instance.id.clone(), instance.sequence);
-        self.instances.insert(instance.sequence, instance);
+        self.insert(instance);
     }
 }
 

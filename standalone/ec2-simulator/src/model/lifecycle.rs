@@ -30,27 +30,20 @@ pub(crate) enum Manner {
 
 impl Region {
     /// When something happens next by itself.
-    pub(crate) fn next_due(&self) -> Option<DateTime<Utc>> {
-        self.instances.values().filter_map(due_of).min()
+    pub(crate) fn next_due(&mut self) -> Option<DateTime<Utc>> {
+        self.next_appointment(due_of).map(|(at, _)| at)
     }
 
     /// Lets everything happen that is due by now, each thing at its own time.
     pub(crate) fn advance<R: Rng>(&mut self, moment: &mut Moment<'_, R>) {
-        while let Some((sequence, at)) = self
-            .instances
-            .values()
-            .filter_map(|instance| Some((instance.sequence, due_of(instance)?)))
-            .filter(|(_, at)| *at <= moment.now)
-            .min_by_key(|(_, at)| *at)
-        {
+        while let Some((at, sequence)) = self.next_appointment(due_of).filter(|(at, _)| *at <= moment.now) {
             self.happen(sequence, &mut Moment { now: at, rng: moment.rng });
         }
     }
 
     fn happen<R: Rng>(&mut self, sequence: u64, moment: &mut Moment<'_, R>) {
-        let Some(instance) = self.instances.get_mut(&sequence) else { return };
         let now = moment.now;
-        self.changes.instances.insert(sequence);
+        let Some(instance) = self.by_sequence_mut(sequence) else { return };
         if instance.interruption_at.is_some_and(|at| at <= now) {
             instance.interruption_at = None;
             self.end(sequence, &spot_reason(), Manner::Abrupt, moment);
@@ -65,14 +58,17 @@ impl Region {
         {
             // Whoever carries out the user data corrects this before anybody sees it.
             boot.outcome = Some(instance.next_boot_outcome.unwrap_or(BootOutcome::Success));
-            self.effects.push(Effect::Booted { instance_id: instance.id.clone(), boot_id: boot.id.clone() });
+            let booted = Effect::Booted { instance_id: instance.id.clone(), boot_id: boot.id.clone() };
+            self.effects.push(booted);
         }
     }
 
     /// Enters a state at `moment.now`, with all that follows from being in it.
     fn enter<R: Rng>(&mut self, sequence: u64, state: InstanceState, moment: &mut Moment<'_, R>) {
         let timings = self.timings;
-        let Some(instance) = self.instances.get_mut(&sequence) else { return };
+        self.starts += u64::from(state == InstanceState::Running);
+        let starts = self.starts;
+        let Some(instance) = self.by_sequence_mut(sequence) else { return };
         let now = moment.now;
         debug_assert!(instance.state.can_become(state), "{:?} to {state:?}", instance.state);
         let occupied = instance.state.occupies();
@@ -87,8 +83,7 @@ impl Region {
         };
         match state {
             InstanceState::Running => {
-                self.starts += 1;
-                instance.public_ip = Some(public_address(self.starts));
+                instance.public_ip = Some(public_address(starts));
                 instance.state_reason = None;
                 instance.boot = Some(boot(now + timings.boot.draw(moment.rng), moment.rng));
             }
@@ -103,7 +98,6 @@ impl Region {
         if occupied && !state.occupies() {
             self.give_capacity_back(&instance_type, &zone);
         }
-        self.changes.instances.insert(sequence);
         self.effects.push(Effect::StateChanged { instance_id, state, at: now });
     }
 
@@ -116,7 +110,7 @@ impl Region {
     ) {
         self.enter(sequence, state, moment);
         let abrupt = self.timings.abrupt;
-        if let Some(instance) = self.instances.get_mut(&sequence) {
+        if let Some(instance) = self.by_sequence_mut(sequence) {
             instance.state_reason = Some(reason.clone());
             if manner == Manner::Abrupt {
                 instance.due = Some(moment.now + abrupt.draw(moment.rng));
@@ -131,17 +125,9 @@ impl Region {
         manner: Manner,
         moment: &mut Moment<'_, R>,
     ) {
-        let ending = self.instances.get(&sequence).is_none_or(|instance| instance.state.is_ending());
+        let ending = self.by_sequence(sequence).is_none_or(|instance| instance.state.is_ending());
         if !ending {
             self.leave_with_reason(sequence, (InstanceState::ShuttingDown, reason), manner, moment);
-        }
-    }
-
-    fn forget(&mut self, sequence: u64) {
-        if let Some(instance) = self.instances.remove(&sequence) {
-            self.sequences.remove(&instance.id);
-            self.changes.instances.remove(&sequence);
-            self.changes.forgotten.insert(instance.id);
         }
     }
 
@@ -220,7 +206,7 @@ impl Region {
             }
         }
         Ok(self.change(ids, |region, sequence| {
-            let Some(instance) = region.instances.get_mut(&sequence) else { return };
+            let Some(instance) = region.by_sequence_mut(sequence) else { return };
             if instance.state == InstanceState::Stopped {
                 instance.launch_time = moment.now;
                 instance.console.clear();

@@ -10,3 +10,5 @@ pub(crate) mod lifecycle;
 pub(crate) mod network;
 pub(crate) mod region;
 pub(crate) mod tags;
+#[cfg(test)]
+mod tests;

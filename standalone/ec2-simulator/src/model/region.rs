@@ -50,17 +50,22 @@ pub(crate) struct Moment<'a, R> {
 /// All machines of the account in the region.
 #[derive(Debug, Default)]
 pub(crate) struct Region {
-    pub(super) instances: BTreeMap<u64, Instance>,
-    pub(super) sequences: HashMap<String, u64>,
-    pub(super) reservations: BTreeMap<String, Reservation>,
+    instances: BTreeMap<u64, Instance>,
+    sequences: HashMap<String, u64>,
+    reservations: BTreeMap<String, Reservation>,
     /// Reservation by client token.
-    pub(super) tokens: HashMap<String, String>,
+    tokens: HashMap<String, String>,
     /// How many more machines of a type fit into a zone; no entry is no limit.
     pub(super) capacity: BTreeMap<(String, String), u32>,
     pub(super) next_sequence: u64,
     pub(super) starts: u64,
     pub(super) timings: Timings,
-    pub(super) changes: Changes,
+    /// Machines by the time when something happens to them by themselves, and that time by machine.
+    agenda: BTreeSet<(DateTime<Utc>, u64)>,
+    appointments: HashMap<u64, DateTime<Utc>>,
+    /// Machines that were changed since the agenda was last made up.
+    rescheduled: BTreeSet<u64>,
+    changes: Changes,
     pub(super) effects: Vec<Effect>,
 }
 
@@ -80,6 +85,7 @@ impl Region {
         }
         for instance in instances {
             self.next_sequence = self.next_sequence.max(instance.sequence + 1);
+            self.rescheduled.insert(instance.sequence);
             self.sequences.insert(instance.id.clone(), instance.sequence);
             self.instances.insert(instance.sequence, instance);
         }
@@ -118,8 +124,58 @@ impl Region {
     /// A machine that may be changed; it will be written down.
     pub(crate) fn get_mut(&mut self, id: &str) -> Option<&mut Instance> {
         let sequence = *self.sequences.get(id)?;
+        self.by_sequence_mut(sequence)
+    }
+
+    /// As [`get_mut`](Self::get_mut), by the place in the order of launches.
+    pub(super) fn by_sequence_mut(&mut self, sequence: u64) -> Option<&mut Instance> {
         self.changes.instances.insert(sequence);
+        self.rescheduled.insert(sequence);
         self.instances.get_mut(&sequence)
+    }
+
+    /// Takes in a new machine.
+    pub(super) fn insert(&mut self, instance: Instance) {
+        self.changes.instances.insert(instance.sequence);
+        self.rescheduled.insert(instance.sequence);
+        self.sequences.insert(instance.id.clone(), instance.sequence);
+        self.instances.insert(instance.sequence, instance);
+    }
+
+    /// Takes in a new launch.
+    pub(super) fn insert_reservation(&mut self, reservation: Reservation) {
+        if let Some(token) = &reservation.client_token {
+            self.tokens.insert(token.clone(), reservation.id.clone());
+        }
+        self.changes.reservations.insert(reservation.id.clone());
+        self.reservations.insert(reservation.id.clone(), reservation);
+    }
+
+    /// Takes a machine out for good.
+    pub(super) fn forget(&mut self, sequence: u64) {
+        if let Some(instance) = self.instances.remove(&sequence) {
+            self.rescheduled.insert(sequence);
+            self.sequences.remove(&instance.id);
+            self.changes.instances.remove(&sequence);
+            self.changes.forgotten.insert(instance.id);
+        }
+    }
+
+    /// The machine to which something happens next, and when, as `due_of` tells it of each.
+    pub(super) fn next_appointment(
+        &mut self,
+        due_of: impl Fn(&Instance) -> Option<DateTime<Utc>>,
+    ) -> Option<(DateTime<Utc>, u64)> {
+        for sequence in std::mem::take(&mut self.rescheduled) {
+            if let Some(before) = self.appointments.remove(&sequence) {
+                self.agenda.remove(&(before, sequence));
+            }
+            if let Some(at) = self.instances.get(&sequence).and_then(&due_of) {
+                self.appointments.insert(sequence, at);
+                self.agenda.insert((at, sequence));
+            }
+        }
+        self.agenda.first().copied()
     }
 
     /// The machine's launch.
@@ -148,6 +204,11 @@ impl Region {
         } else {
             Err(Ec2Error::instances_not_found(&missing))
         }
+    }
+
+    /// The launch that was made with this client token.
+    pub(super) fn launched_with(&self, token: &str) -> Option<&Reservation> {
+        self.reservations.get(self.tokens.get(token)?)
     }
 
     /// What has to be written down, since the last time this was asked.

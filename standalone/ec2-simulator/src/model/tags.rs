@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::region::{Region, is_resource_id};
+use super::{
+    instance::Instance,
+    region::{Region, is_resource_id},
+};
 use crate::wire::error::Ec2Error;
 
 /// Tags on one resource at most.
@@ -121,21 +124,15 @@ impl Region {
     }
 
     fn edit_tags(&mut self, resources: &[&str], edit: impl Fn(&mut BTreeMap<String, String>)) {
-        for instance in self.instances.values_mut() {
-            let mut edited = false;
-            if resources.contains(&instance.id.as_str()) {
+        for resource in resources {
+            if let Some(instance) = self.get_mut(resource) {
                 edit(&mut instance.tags);
-                edited = true;
+                continue;
             }
-            for volume in &mut instance.volumes {
-                if resources.contains(&volume.id.as_str()) {
-                    edit(&mut volume.tags);
-                    edited = true;
-                }
-            }
-            if edited {
-                self.changes.instances.insert(instance.sequence);
-            }
+            let holds = |instance: &&Instance| instance.volumes.iter().any(|volume| volume.id == *resource);
+            let Some(holder) = self.all().find(holds).map(|instance| instance.id.clone()) else { continue };
+            let volumes = self.get_mut(&holder).into_iter().flat_map(|instance| &mut instance.volumes);
+            volumes.filter(|volume| volume.id == *resource).for_each(|volume| edit(&mut volume.tags));
         }
     }
 }

@@ -39,14 +39,14 @@ impl Issuer {
         Self { key: EncodingKey::from_rsa_pem(pem.as_bytes()).unwrap(), url }
     }
 
-    fn token(&self, change: impl FnOnce(&mut Value), header: Header) -> String {
+    fn token(&self, change: impl FnOnce(&mut Value), header: &Header) -> String {
         let mut claims = json!({
             "sub": "11111111-2222-3333-4444-555555555555", "iss": "https://issuer", "client_id": "client",
             "token_use": "access", "exp": NOW + 300, "iat": NOW, "auth_time": NOW - 60,
             "cognito:groups": ["admin"], "origin_jti": "session",
         });
         change(&mut claims);
-        jsonwebtoken::encode(&header, &claims, &self.key).unwrap()
+        jsonwebtoken::encode(header, &claims, &self.key).unwrap()
     }
 
     fn verifier(&self) -> TokenVerifier {
@@ -73,7 +73,7 @@ fn signed_by_one() -> Header {
 #[tokio::test]
 async fn a_current_access_token_names_its_caller() {
     let issuer = Issuer::start().await;
-    let caller = issuer.verifier().verify(&issuer.token(|_| (), signed_by_one())).await.unwrap();
+    let caller = issuer.verifier().verify(&issuer.token(|_| (), &signed_by_one())).await.unwrap();
     assert_eq!(caller.sub.as_str(), "11111111-2222-3333-4444-555555555555");
     assert!(caller.is_admin());
     assert!(caller.is_fresh(DateTime::from_timestamp(NOW + 600, 0).unwrap()));
@@ -85,7 +85,7 @@ async fn a_current_access_token_names_its_caller() {
 async fn everything_else_is_refused() {
     let issuer = Issuer::start().await;
     let stranger = Issuer::start().await;
-    let changed = |field: &'static str, value: Value| issuer.token(|claims| claims[field] = value, signed_by_one());
+    let changed = |field: &'static str, value: Value| issuer.token(|claims| claims[field] = value, &signed_by_one());
     let refused = [
         ("expired", changed("exp", json!(NOW - 31))),
         ("from the future", changed("iat", json!(NOW + 31))),
@@ -93,12 +93,12 @@ async fn everything_else_is_refused() {
         ("id token", changed("token_use", json!("id"))),
         ("wrong client", changed("client_id", json!("other"))),
         ("no subject", changed("sub", json!(""))),
-        ("unknown key", issuer.token(|_| (), Header { kid: Some("two".to_owned()), ..signed_by_one() })),
-        ("no key id", issuer.token(|_| (), Header::new(Algorithm::RS256))),
-        ("somebody else's key", stranger.token(|_| (), signed_by_one())),
+        ("unknown key", issuer.token(|_| (), &Header { kid: Some("two".to_owned()), ..signed_by_one() })),
+        ("no key id", issuer.token(|_| (), &Header::new(Algorithm::RS256))),
+        ("somebody else's key", stranger.token(|_| (), &signed_by_one())),
         ("rubbish", "a.b.c".to_owned()),
         ("alg none", {
-            let token = issuer.token(|_| (), signed_by_one());
+            let token = issuer.token(|_| (), &signed_by_one());
             let rest = token.split_once('.').unwrap().1;
             format!("{}.{rest}", URL_SAFE_NO_PAD.encode(r#"{"alg":"none","kid":"one"}"#))
         }),
