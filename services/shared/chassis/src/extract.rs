@@ -108,7 +108,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Idempotency {
             .and_then(|text| text.parse().ok())
             .map(Self)
             .ok_or_else(|| {
-                FieldErrors::one("Idempotency-Key", "must be sent as a header of 1 to 200 visible characters").into()
+                FieldErrors::one("Idempotency-Key", "must be sent as a header of 1 to 200 visible characters")
+                    .into()
             })
     }
 }

@@ -66,9 +66,8 @@ pub fn with_layers(router: Router, clock: Arc<dyn Clock>) -> Router {
 }
 
 async fn observe(clock: Arc<dyn Clock>, request: Request, next: Next) -> Response {
-    let trace_id = incoming_trace_id(&request).unwrap_or_else(|| {
-        cloudapp_domain::EventId::new(clock.as_ref()).as_uuid().simple().to_string()
-    });
+    let trace_id = incoming_trace_id(&request)
+        .unwrap_or_else(|| cloudapp_domain::EventId::new(clock.as_ref()).as_uuid().simple().to_string());
     let route = request
         .extensions()
         .get::<MatchedPath>()
@@ -111,9 +110,14 @@ fn incoming_trace_id(request: &Request) -> Option<String> {
 ///
 /// # Errors
 /// If serving fails.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) -> std::io::Result<()> {
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    shutdown: CancellationToken,
+) -> std::io::Result<()> {
     let graceful = shutdown.clone();
-    let serving = axum::serve(listener, router).with_graceful_shutdown(async move { graceful.cancelled().await });
+    let serving =
+        axum::serve(listener, router).with_graceful_shutdown(async move { graceful.cancelled().await });
     let serving = std::pin::pin!(serving.into_future());
     let overdue = async {
         shutdown.cancelled().await;

@@ -46,7 +46,8 @@ pub fn init_logs(args: TelemetryArgs) {
 /// # Errors
 /// If the recorder's settings are refused.
 pub fn init_metrics() -> Result<PrometheusHandle, BuildError> {
-    let buckets = [0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
+    let buckets =
+        [0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
     let recorder = PrometheusBuilder::new().set_buckets(&buckets)?.build_recorder();
     let handle = recorder.handle();
     let _ = metrics::set_global_recorder(recorder);

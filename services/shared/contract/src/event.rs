@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use cloudapp_domain::{
-    ConfigurationId, EventId, ExecutionId, FailureCode, InstanceId, InstanceState, Market, PricePerHour, UserSub,
+    ConfigurationId, EventId, ExecutionId, FailureCode, InstanceId, InstanceState, Market, PricePerHour,
+    UserSub,
 };
 use serde::{Deserialize, Serialize};
 

@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use cloudapp_domain::{
-    ConfigurationId, Ec2InstanceId, ExecutionId, Failure, InstanceId, InstanceState, Market, OnStop, PricePerHour, UserSub,
+    ConfigurationId, Ec2InstanceId, ExecutionId, Failure, InstanceId, InstanceState, Market, OnStop,
+    PricePerHour, UserSub,
 };
 use serde::{Deserialize, Serialize};
 

@@ -5,7 +5,9 @@ use cloudapp_domain::ConfigurationId;
 use serde::{Deserialize, Serialize};
 
 /// Query of every `GET /api/stats/*`: days in UTC, both included; the last 30 days if absent.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema, utoipa::IntoParams)]
+#[derive(
+    Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema, utoipa::IntoParams,
+)]
 #[into_params(parameter_in = Query)]
 pub struct StatsQuery {
     /// First day.

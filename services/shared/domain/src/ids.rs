@@ -157,7 +157,9 @@ mod tests {
     fn ec2_ids_are_checked() {
         assert!("i-0123456789abcdef0".parse::<Ec2InstanceId>().is_ok());
         assert!("i-01234567".parse::<Ec2InstanceId>().is_ok());
-        for wrong in ["", "i-", "i-0123456789ABCDEF0", "i-012345678", "vol-01234567", "i-0123456789abcdef0; rm"] {
+        for wrong in
+            ["", "i-", "i-0123456789ABCDEF0", "i-012345678", "vol-01234567", "i-0123456789abcdef0; rm"]
+        {
             assert!(wrong.parse::<Ec2InstanceId>().is_err(), "{wrong}");
         }
     }

@@ -67,7 +67,8 @@ impl InstanceState {
     #[must_use]
     pub const fn may_become(self, to: Self) -> bool {
         use InstanceState::{
-            Booting, Failed, Launching, Ready, Requested, Starting, Stopped, Stopping, Terminated, Terminating,
+            Booting, Failed, Launching, Ready, Requested, Starting, Stopped, Stopping, Terminated,
+            Terminating,
         };
         match (self, to) {
             (Terminated | Failed, _) => false,
@@ -155,7 +156,16 @@ mod tests {
             Booting, Launching, Ready, Requested, Starting, Stopped, Stopping, Terminated, Terminating,
         };
         let life = [
-            Requested, Launching, Booting, Ready, Stopping, Stopped, Starting, Ready, Terminating, Terminated,
+            Requested,
+            Launching,
+            Booting,
+            Ready,
+            Stopping,
+            Stopped,
+            Starting,
+            Ready,
+            Terminating,
+            Terminated,
         ];
         for pair in life.windows(2) {
             assert_eq!(pair[0].become_state(pair[1]), Ok(pair[1]));

@@ -80,8 +80,11 @@ impl Guard {
         if changes {
             let mut subjects = vec![caller.sub.as_str()];
             subjects.extend(caller.origin_jti.as_deref());
-            let not_before =
-                self.revocations.not_before(&subjects).await.map_err(|error| ApiError::unavailable(&error))?;
+            let not_before = self
+                .revocations
+                .not_before(&subjects)
+                .await
+                .map_err(|error| ApiError::unavailable(&error))?;
             if not_before.is_some_and(|not_before| caller.issued_at < not_before) {
                 return Err(unauthenticated());
             }

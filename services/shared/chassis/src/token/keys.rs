@@ -57,7 +57,10 @@ impl Keys {
                 Err(error) => return Err(TokenError::KeysUnavailable(error)),
             }
         }
-        let key = cached.as_ref().and_then(|fetched| fetched.keys.find(kid)).ok_or(TokenError::Refused("unknown key"))?;
+        let key = cached
+            .as_ref()
+            .and_then(|fetched| fetched.keys.find(kid))
+            .ok_or(TokenError::Refused("unknown key"))?;
         DecodingKey::from_jwk(key).map_err(|_| TokenError::Refused("unusable key"))
     }
 

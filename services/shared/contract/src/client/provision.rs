@@ -5,7 +5,9 @@ use serde_json::json as body;
 use super::transport::{CallError, Transport, json, send, write};
 use crate::Page;
 use crate::execution::{Execution, LoginDetails};
-use crate::instance::{Accepted, CreateInstance, ExtendInstance, Instance, InstanceQuery, RequestCredentials};
+use crate::instance::{
+    Accepted, CreateInstance, ExtendInstance, Instance, InstanceQuery, RequestCredentials,
+};
 use crate::revocation::{Revocation, Revoke};
 
 /// provision-instance, for one caller.
@@ -55,7 +57,8 @@ impl<'a> ProvisionClient<'a> {
     /// # Errors
     /// `not_found`, `conflict`.
     pub async fn stop(&self, id: InstanceId, key: &str) -> Result<Accepted, CallError> {
-        json(write(self.request(Method::POST, &["instances", &id.to_string(), "stop"]), key, &body!({}))).await
+        json(write(self.request(Method::POST, &["instances", &id.to_string(), "stop"]), key, &body!({})))
+            .await
     }
 
     /// Brings a stopped machine back.
@@ -63,7 +66,8 @@ impl<'a> ProvisionClient<'a> {
     /// # Errors
     /// `not_found`, `conflict`.
     pub async fn start(&self, id: InstanceId, key: &str) -> Result<Accepted, CallError> {
-        json(write(self.request(Method::POST, &["instances", &id.to_string(), "start"]), key, &body!({}))).await
+        json(write(self.request(Method::POST, &["instances", &id.to_string(), "start"]), key, &body!({})))
+            .await
     }
 
     /// Moves the end of the lifetime.

@@ -19,7 +19,8 @@ impl<'a> StatsClient<'a> {
     }
 
     async fn get<T: DeserializeOwned>(&self, what: &str, query: &StatsQuery) -> Result<Stats<T>, CallError> {
-        json(self.transport.request(Method::GET, &["api", "stats", what], Some(self.token)).query(query)).await
+        json(self.transport.request(Method::GET, &["api", "stats", what], Some(self.token)).query(query))
+            .await
     }
 
     /// Launches by day and configuration.

@@ -152,8 +152,16 @@ impl ConfigurationDraft {
         let name = self.name.trim();
         errors.check((1..=80).contains(&name.chars().count()), "name", "must have 1 to 80 characters");
         errors.check(!name.chars().any(char::is_control), "name", "must not hold control characters");
-        errors.check(self.description.chars().count() <= 2_000, "description", "must have at most 2,000 characters");
-        errors.check(ICONS.contains(&self.icon.as_str()), "icon", format!("must be one of {}", ICONS.join(", ")));
+        errors.check(
+            self.description.chars().count() <= 2_000,
+            "description",
+            "must have at most 2,000 characters",
+        );
+        errors.check(
+            ICONS.contains(&self.icon.as_str()),
+            "icon",
+            format!("must be one of {}", ICONS.join(", ")),
+        );
         for (index, group) in self.allowed_groups.iter().enumerate() {
             errors.check(
                 (1..=128).contains(&group.len()) && group.bytes().all(|b| b.is_ascii_graphic()),

@@ -13,5 +13,6 @@ pub use draft::ConfigurationDraft;
 pub use field::{FieldError, FieldErrors};
 pub use price::{PRICES_AS_OF, on_demand_price};
 pub use spec::{
-    ConfigurationSpec, ConfigurationState, FileSpec, ImageSource, InstanceType, LoginUser, MarketChoice, WarmPool,
+    ConfigurationSpec, ConfigurationState, FileSpec, ImageSource, InstanceType, LoginUser, MarketChoice,
+    WarmPool,
 };
