@@ -10,6 +10,7 @@ use cloudapp_contract::stats::Stats;
 use cloudapp_domain::Clock;
 use moka::future::Cache;
 use tokio::sync::Mutex;
+use tracing::Instrument as _;
 
 use crate::queries::{self, Figure, UnexpectedAnswer};
 use crate::range::DayRange;
@@ -56,9 +57,19 @@ struct Known<F> {
     rows: Vec<F>,
 }
 
-impl<F: Figure> Known<F> {
-    fn stats(&self, range: DayRange, stale: bool) -> Stats<F> {
-        Stats { from: range.from(), to: range.to(), as_of: self.as_of, stale, rows: self.rows.clone() }
+impl<F: Figure> Slot<F> {
+    fn is_fresh(&self, now: DateTime<Utc>) -> bool {
+        self.known.as_ref().is_some_and(|known| now - known.as_of < FRESH)
+    }
+
+    /// Whether Athena is to be asked now.
+    fn is_due(&self, now: DateTime<Utc>) -> bool {
+        !self.is_fresh(now) && self.failed_at.is_none_or(|failed_at| now - failed_at >= PAUSE)
+    }
+
+    fn stats(&self, range: DayRange, now: DateTime<Utc>) -> Option<Stats<F>> {
+        let Known { as_of, rows } = self.known.clone()?;
+        Some(Stats { from: range.from(), to: range.to(), as_of, stale: !self.is_fresh(now), rows })
     }
 }
 
@@ -77,28 +88,31 @@ impl<F: Figure> Figures<F> {
     }
 
     /// The figures of these days, marked `stale` if they are older than they should be.
-    pub(crate) async fn get(&self, range: DayRange) -> Result<Stats<F>, NoFigures> {
+    pub(crate) async fn get(self: &Arc<Self>, range: DayRange) -> Result<Stats<F>, NoFigures> {
         let slot = self.slots.get_with(range, async { Arc::default() }).await;
-        let mut slot = slot.lock().await;
-        let now = self.clock.now();
-        if let Some(known) = slot.known.as_ref().filter(|known| now - known.as_of < FRESH) {
-            return Ok(known.stats(range, false));
+        let mut slot = slot.lock_owned().await;
+        if slot.is_due(self.clock.now()) {
+            let figures = Arc::clone(self);
+            let renewal = async move {
+                figures.renew(&mut slot, range).await;
+                slot
+            };
+            // A task of its own: it goes on when the caller leaves, and who comes next finds the answer.
+            slot = tokio::spawn(renewal.in_current_span()).await.map_err(|_| NoFigures)?;
         }
-        if slot.failed_at.is_none_or(|failed_at| now - failed_at >= PAUSE) {
-            match self.ask(range).await {
-                Ok(rows) => {
-                    let known = Known { as_of: self.clock.now(), rows };
-                    let stats = known.stats(range, false);
-                    *slot = Slot { known: Some(known), failed_at: None };
-                    return Ok(stats);
-                }
-                Err(error) => {
-                    tracing::error!(error = %Chain(&error), "statistics could not be computed");
-                    slot.failed_at = Some(self.clock.now());
-                }
+        slot.stats(range, self.clock.now()).ok_or(NoFigures)
+    }
+
+    async fn renew(&self, slot: &mut Slot<F>, range: DayRange) {
+        match self.ask(range).await {
+            Ok(rows) => {
+                *slot = Slot { known: Some(Known { as_of: self.clock.now(), rows }), failed_at: None };
+            }
+            Err(error) => {
+                tracing::error!(error = %Chain(&error), "statistics could not be computed");
+                slot.failed_at = Some(self.clock.now());
             }
         }
-        slot.known.as_ref().map(|known| known.stats(range, true)).ok_or(NoFigures)
     }
 
     async fn ask(&self, range: DayRange) -> Result<Vec<F>, QueryError> {

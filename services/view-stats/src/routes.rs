@@ -60,7 +60,7 @@ impl Service {
     async fn answer<F: Figure + Serialize>(
         &self,
         name: &str,
-        figures: &Figures<F>,
+        figures: &Arc<Figures<F>>,
         days: &Days,
         format: Format,
     ) -> Result<Response, ApiError> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_sqs::config::{Credentials, Region};
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::routing::post;
 use cloudapp_chassis::http_client;
@@ -25,25 +26,28 @@ use super::*;
 use crate::Deps;
 use crate::force_stop::ForceStopper;
 
-/// As provision-instance publishes them; its own migrations make these views.
+/// As provision-instance publishes them; its own migrations make these views and their grants.
 const PUBLISHED: &str = "
     create table provision.instance_ref
         (id uuid primary key, owner text, ec2_instance_id text, state text, on_stop text);
     create table provision.revocation_current (subject text primary key, not_before timestamptz);
+    grant usage on schema provision to stop_ec2;
+    grant select on provision.instance_ref, provision.revocation_current to stop_ec2;
 ";
 
 type Sent = Arc<Mutex<Vec<InstanceEventMessage>>>;
 
 /// The part of SQS that the Lambda uses (JSON protocol, `SendMessage`).
 async fn sqs(sent: Sent) -> String {
-    async fn take(State(sent): State<Sent>, Json(call): Json<Value>) -> Json<Value> {
+    async fn take(State(sent): State<Sent>, call: Bytes) -> Json<Value> {
+        let call: Value = serde_json::from_slice(&call).unwrap();
         let body = call["MessageBody"].as_str().unwrap();
         sent.lock().unwrap().push(serde_json::from_str(body).unwrap());
         Json(json!({ "MessageId": "5fea7756-0ea4-451a-a703-a558b933e274" }))
     }
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let routes = axum::Router::new().route("/", post(take)).with_state(sent);
+    let routes = axum::Router::new().fallback(post(take)).with_state(sent);
     tokio::spawn(async move { axum::serve(listener, routes).await });
     url
 }
@@ -62,6 +66,9 @@ struct Wired {
     simulator: Simulator,
     ec2: Ec2,
     database: TestDatabase,
+    /// As their owner.
+    provision: PgPool,
+    /// As the Lambda's role.
     pool: PgPool,
     issuer: TestIssuer,
     sent: Sent,
@@ -71,8 +78,9 @@ struct Wired {
 impl Wired {
     async fn start() -> Self {
         let database = TestDatabase::empty().await.unwrap();
-        let pool = PgPool::connect(database.url()).await.unwrap();
-        sqlx::raw_sql(PUBLISHED).execute(&pool).await.unwrap();
+        let provision = PgPool::connect(database.url()).await.unwrap();
+        sqlx::raw_sql(PUBLISHED).execute(&provision).await.unwrap();
+        let pool = PgPool::connect(&database.schemas().stop_ec2).await.unwrap();
         let simulator = Simulator::start(SimulatorConfig::for_tests()).await.unwrap();
         let issuer = TestIssuer::start().await.unwrap();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -92,7 +100,7 @@ impl Wired {
             Arc::clone(&clock),
         );
         let ec2 = Ec2::new(&config(&simulator.endpoint()));
-        Self { simulator, ec2, database, pool, issuer, sent, deps: Deps { stopper, guard, clock } }
+        Self { simulator, ec2, database, provision, pool, issuer, sent, deps: Deps { stopper, guard, clock } }
     }
 
     /// A running machine and CloudApp's id of it.
@@ -126,7 +134,7 @@ impl Wired {
             .bind(machine)
             .bind(state)
             .bind(on_stop)
-            .execute(&self.pool)
+            .execute(&self.provision)
             .await
             .unwrap();
     }
@@ -237,7 +245,7 @@ async fn a_revoked_admin_stops_nothing() {
     let (_, id) = wired.machine("safe", "stop").await;
     sqlx::query("insert into provision.revocation_current values ('root', $1)")
         .bind(SystemClock.now() + Duration::from_secs(5))
-        .execute(&wired.pool)
+        .execute(&wired.provision)
         .await
         .unwrap();
     assert_eq!(wired.press(id).await.0, 401);
@@ -247,7 +255,7 @@ async fn a_revoked_admin_stops_nothing() {
 #[tokio::test]
 async fn without_its_database_it_says_so() {
     let wired = Wired::start().await;
-    let url = wired.database.url().to_owned();
+    let url = wired.database.schemas().stop_ec2.clone();
     wired.pool.close().await;
     let (status, problem) = wired.press(InstanceId::new(&SystemClock)).await;
     assert_eq!((status, &problem["code"]), (503, &json!("unavailable")));

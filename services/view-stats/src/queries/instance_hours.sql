@@ -2,7 +2,7 @@
 -- tells the seconds since the machine last became usable. Parameters as in launches.sql.
 with copies as (
     select
-        at,
+        "at",
         instance_id,
         configuration_id,
         configuration_name,
@@ -12,15 +12,15 @@ with copies as (
     from instance_events
     where tier in ('live', 'daily')
         and dt between cast(? as date) and cast(? as date)
-        and at >= cast(? as timestamp)
-        and at < cast(? as timestamp)
+        and "at" >= cast(? as timestamp)
+        and "at" < cast(? as timestamp)
         and kind in ('stopped', 'ended')
         and running_seconds > 0
 )
 
 select
     configuration_id,
-    max_by(configuration_name, at) as configuration_name,
+    max_by(configuration_name, "at") as configuration_name,
     count(distinct instance_id) as instances,
     cast(sum(running_seconds) as double) / 3600 as hours,
     coalesce(sum(cast(running_seconds as double) * price_micros_per_hour), 0) / 3600 / 1000000 as cost_usd

@@ -3,15 +3,15 @@
 with copies as (
     select
         kind,
-        at,
+        "at",
         configuration_id,
         configuration_name,
         row_number() over (partition by event_id order by dt, tier) as copy
     from instance_events
     where tier in ('live', 'daily')
         and dt between cast(? as date) and cast(? as date)
-        and at >= cast(? as timestamp)
-        and at < cast(? as timestamp)
+        and "at" >= cast(? as timestamp)
+        and "at" < cast(? as timestamp)
         and kind in ('requested', 'ready', 'launch_failed')
 ),
 
@@ -23,13 +23,13 @@ events as (
 names as (
     select
         configuration_id,
-        max_by(configuration_name, at) as configuration_name
+        max_by(configuration_name, "at") as configuration_name
     from events
     group by configuration_id
 )
 
 select
-    cast(date_trunc('day', events.at) as date) as day,
+    cast(date_trunc('day', events."at") as date) as day,
     events.configuration_id,
     names.configuration_name,
     count_if(events.kind = 'requested') as launches,

@@ -28,12 +28,11 @@ fn has_packages(python: &Path) -> bool {
 fn own_environment() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("athena-dialect");
     let python = folder.join("bin/python");
-    fs::create_dir_all(&folder).unwrap();
     // Test processes run side by side; one makes it, the others wait.
-    let lock = fs::File::create(folder.join("lock")).unwrap();
+    let lock = fs::File::create(folder.with_extension("lock")).unwrap();
     lock.lock().unwrap();
     if !has_packages(&python) {
-        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder.join(".")), "python3-venv");
+        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder), "python3-venv");
         run(
             Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(PACKAGES),
             "a package index",

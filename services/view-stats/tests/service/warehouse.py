@@ -34,7 +34,8 @@ def write(folder: str, events: list[dict]) -> None:
         path = os.path.join(folder, f"tier={tier}", f"dt={dt}")
         os.makedirs(path, exist_ok=True)
         database = duckdb.connect()
-        database.execute(f"CREATE TABLE events ({', '.join(f'{name} {kind}' for name, kind in COLUMNS.items())})")
+        columns = ", ".join(f'"{name}" {kind}' for name, kind in COLUMNS.items())
+        database.execute(f"CREATE TABLE events ({columns})")
         database.executemany(f"INSERT INTO events VALUES ({', '.join('?' * len(COLUMNS))})",
                              [[member.get(name) for name in COLUMNS] for member in members])
         database.execute(f"COPY events TO '{path}/events.parquet' (FORMAT parquet, COMPRESSION zstd)")
