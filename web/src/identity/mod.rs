@@ -2,6 +2,8 @@
 
 mod cognito;
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use cloudapp_domain::UserSub;
 use secrecy::SecretString;
@@ -15,8 +17,8 @@ pub struct Tokens {
     pub access: SecretString,
     /// The refresh token; absent when a refresh keeps the old one.
     pub refresh: Option<SecretString>,
-    /// How long the access token is good for, seconds.
-    pub expires_in: u32,
+    /// How long the access token is good for.
+    pub expires_in: Duration,
 }
 
 /// What the pool wants next in an unfinished sign-in.
@@ -30,7 +32,7 @@ pub enum ChallengeKind {
 }
 
 /// An unfinished sign-in.
-#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
 pub struct Challenge {
     /// What is wanted next.
     pub kind: ChallengeKind,
@@ -38,6 +40,13 @@ pub struct Challenge {
     pub session: String,
     /// The user name the pool wants to see again.
     pub username: String,
+}
+
+/// Without the pool's handle: it stands for a password that was given.
+impl std::fmt::Debug for Challenge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Challenge").field("kind", &self.kind).finish_non_exhaustive()
+    }
 }
 
 /// The outcome of one step of a sign-in.
@@ -60,6 +69,19 @@ pub struct Profile {
     pub totp_enabled: bool,
 }
 
+/// How far an account has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccountStatus {
+    /// The user has chosen a password.
+    Confirmed,
+    /// The user has a temporary password and has not signed in yet.
+    Invited,
+    /// The user must reset the password.
+    ResetRequired,
+    /// Anything else the pool knows.
+    Other,
+}
+
 /// An account as admins see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoolUser {
@@ -69,8 +91,8 @@ pub struct PoolUser {
     pub email: String,
     /// Whether they may sign in.
     pub enabled: bool,
-    /// The pool's word for how far the account is: `CONFIRMED`, `FORCE_CHANGE_PASSWORD`.
-    pub status: String,
+    /// How far the account has come.
+    pub status: AccountStatus,
     /// When the account was made.
     pub created_at: Option<DateTime<Utc>>,
 }

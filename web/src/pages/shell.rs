@@ -66,8 +66,8 @@ impl Shell {
         self
     }
 
-    pub(crate) fn is_at(&self, section: &Section) -> bool {
-        self.section == *section
+    pub(crate) fn is_at(&self, section: Section) -> bool {
+        self.section == section
     }
 
     pub(crate) fn is_in_admin(&self) -> bool {

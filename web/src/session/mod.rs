@@ -60,7 +60,7 @@ impl Session {
             email: email.to_owned(),
             access: tokens.access,
             refresh: tokens.refresh?,
-            access_until: now + TimeDelta::seconds(i64::from(tokens.expires_in)),
+            access_until: now + tokens.expires_in,
             signed_in_at: now,
             seen_at: now,
         })
@@ -71,7 +71,7 @@ impl Session {
         Self {
             access: tokens.access.clone(),
             refresh: tokens.refresh.clone().unwrap_or_else(|| self.refresh.clone()),
-            access_until: now + TimeDelta::seconds(i64::from(tokens.expires_in)),
+            access_until: now + tokens.expires_in,
             ..self.clone()
         }
     }

@@ -9,6 +9,7 @@ pub(crate) use machine::{MachineView, Tone, hours_left, state_label, state_tone}
 pub(crate) use progress::ProgressView;
 pub(crate) use time::{duration, moment, relative};
 
+use cloudapp_contract::configuration::Configuration;
 use cloudapp_domain::configuration::{ConfigurationState, MarketChoice};
 use cloudapp_domain::{Market, PricePerHour};
 
@@ -56,6 +57,12 @@ pub(crate) const fn configuration_state(state: &ConfigurationState) -> (&'static
         ConfigurationState::Published => ("Published", "good"),
         ConfigurationState::Retired => ("Retired", "warn"),
     }
+}
+
+/// Whether there is a newest version that users do not get yet.
+pub(crate) fn can_be_published(configuration: &Configuration) -> bool {
+    configuration.state != ConfigurationState::Published
+        || configuration.published_version != Some(configuration.version)
 }
 
 #[cfg(test)]

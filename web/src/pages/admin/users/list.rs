@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
 use crate::app::App;
-use crate::identity::{NewUser, PoolUser};
+use crate::identity::{AccountStatus, NewUser, PoolUser};
 use crate::pages::problem::pool_error;
 use crate::pages::{Admin, Section, Shell, User};
 use crate::view::moment;
@@ -86,12 +86,12 @@ pub(super) async fn page(
 }
 
 fn row(listed: PoolUser, user: &User) -> UserRow {
-    let (status, tone) = match (listed.enabled, listed.status.as_str()) {
+    let (status, tone) = match (listed.enabled, listed.status) {
         (false, _) => ("Disabled", "bad"),
-        (true, "CONFIRMED") => ("Active", "good"),
-        (true, "FORCE_CHANGE_PASSWORD") => ("Invited", "warn"),
-        (true, "RESET_REQUIRED") => ("Password reset", "warn"),
-        (true, _) => ("Unconfirmed", "neutral"),
+        (true, AccountStatus::Confirmed) => ("Active", "good"),
+        (true, AccountStatus::Invited) => ("Invited", "warn"),
+        (true, AccountStatus::ResetRequired) => ("Password reset", "warn"),
+        (true, AccountStatus::Other) => ("Unconfirmed", "neutral"),
     };
     UserRow {
         status,
