@@ -153,7 +153,7 @@ const watch = (region) => {
       // or its login details may still be on their way. Polling covers both.
       failures += 1;
       startPolling();
-      if (failures >= FAILURES) source.close();
+      if (failures >= FAILURES || $(".live", region)?.dataset.final === "true") source.close();
     };
   };
   say();

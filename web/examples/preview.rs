@@ -13,7 +13,9 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use cloudapp_contract::stats::{FailuresRow, InstanceHoursRow, LaunchesRow};
 use cloudapp_domain::configuration::ConfigurationState;
-use cloudapp_domain::{Clock, ExecutionState, Failure, FailureCode, Fixer, InstanceState, OnStop, SystemClock};
+use cloudapp_domain::{
+    Clock, ExecutionState, Failure, FailureCode, Fixer, InstanceState, OnStop, SystemClock,
+};
 use support::sample;
 use support::site::Site;
 
@@ -36,7 +38,8 @@ async fn main() -> std::io::Result<()> {
 
 fn fill(site: &Site, clock: &dyn Clock) {
     let now = clock.now();
-    let shell = sample::configuration(1, "Linux shell", "terminal", "t3.micro", &["git", "htop", "tmux", "vim"]);
+    let shell =
+        sample::configuration(1, "Linux shell", "terminal", "t3.micro", &["git", "htop", "tmux", "vim"]);
     let mut docker = sample::configuration(2, "Docker host", "container", "t3.small", &["docker", "git"]);
     docker.spec.on_stop = OnStop::Stop;
     let science = sample::configuration(
@@ -48,7 +51,8 @@ fn fill(site: &Site, clock: &dyn Clock) {
     );
     let mut broken = sample::configuration(4, "Always fails", "warning", "t3.nano", &["no-such-package"]);
     broken.version = 3;
-    let mut draft = sample::configuration(5, "PostgreSQL sandbox", "database", "t3.medium", &["postgresql15"]);
+    let mut draft =
+        sample::configuration(5, "PostgreSQL sandbox", "database", "t3.medium", &["postgresql15"]);
     (draft.state, draft.published_version) = (ConfigurationState::Draft, None);
 
     let ready = sample::machine(&docker, "sub-ada", InstanceState::Ready, now);
@@ -75,30 +79,36 @@ fn fill(site: &Site, clock: &dyn Clock) {
         sample::launch(&stopped, 4, now),
         failed_launch,
     ];
-    let launches = |configuration: &cloudapp_contract::configuration::Configuration, day: i64, count: i64| LaunchesRow {
-        day: (now - TimeDelta::days(day)).date_naive(),
-        configuration_id: configuration.id,
-        configuration_name: configuration.spec.name.clone(),
-        launches: count,
-        ready: count,
-        failed: 0,
-    };
+    let launches =
+        |configuration: &cloudapp_contract::configuration::Configuration, day: i64, count: i64| LaunchesRow {
+            day: (now - TimeDelta::days(day)).date_naive(),
+            configuration_id: configuration.id,
+            configuration_name: configuration.spec.name.clone(),
+            launches: count,
+            ready: count,
+            failed: 0,
+        };
     for day in 0..28_i64 {
         let weekday = if day % 7 < 5 { 2 } else { 0 };
         world.launches.push(launches(&shell, day, 1 + weekday + (day * 5) % 4));
         world.launches.push(launches(&docker, day, weekday + (day * 3) % 3));
         world.launches.push(launches(&science, day, weekday * ((day * 7) % 3)));
     }
-    let hours = |configuration: &cloudapp_contract::configuration::Configuration, instances, hours: f64, cost| {
-        InstanceHoursRow {
-            configuration_id: configuration.id,
-            configuration_name: configuration.spec.name.clone(),
-            instances,
-            hours,
-            cost_usd: cost,
-        }
-    };
-    world.hours = vec![hours(&shell, 98, 412.5, 4.29), hours(&docker, 67, 301.2, 6.27), hours(&science, 41, 188.0, 18.95)];
+    let hours =
+        |configuration: &cloudapp_contract::configuration::Configuration, instances, hours: f64, cost| {
+            InstanceHoursRow {
+                configuration_id: configuration.id,
+                configuration_name: configuration.spec.name.clone(),
+                instances,
+                hours,
+                cost_usd: cost,
+            }
+        };
+    world.hours = vec![
+        hours(&shell, 98, 412.5, 4.29),
+        hours(&docker, 67, 301.2, 6.27),
+        hours(&science, 41, 188.0, 18.95),
+    ];
     world.failures = vec![
         FailuresRow {
             code: "installation_failed".to_owned(),

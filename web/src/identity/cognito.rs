@@ -3,8 +3,8 @@ use cloudapp_domain::UserSub;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{
-    AccountStatus, Challenge, ChallengeKind, IdentityError, IdentityProvider, NewUser, PoolUser, Profile, SignIn,
-    Tokens,
+    AccountStatus, Challenge, ChallengeKind, IdentityError, IdentityProvider, NewUser, PoolUser, Profile,
+    SignIn, Tokens,
 };
 
 /// As many accounts as Cognito lists in one page.
@@ -83,7 +83,11 @@ impl IdentityProvider for Cognito {
         Ok(self.0.sign_in(email, password).await?.into())
     }
 
-    async fn new_password(&self, challenge: &Challenge, password: &SecretString) -> Result<SignIn, IdentityError> {
+    async fn new_password(
+        &self,
+        challenge: &Challenge,
+        password: &SecretString,
+    ) -> Result<SignIn, IdentityError> {
         let session = SecretString::from(challenge.session.as_str());
         Ok(self.0.new_password(&session, &challenge.username, password).await?.into())
     }

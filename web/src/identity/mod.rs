@@ -144,7 +144,11 @@ pub trait IdentityProvider: Send + Sync + std::fmt::Debug {
     /// Begins a sign-in.
     async fn sign_in(&self, email: &str, password: &SecretString) -> Result<SignIn, IdentityError>;
     /// Goes on with a new password.
-    async fn new_password(&self, challenge: &Challenge, password: &SecretString) -> Result<SignIn, IdentityError>;
+    async fn new_password(
+        &self,
+        challenge: &Challenge,
+        password: &SecretString,
+    ) -> Result<SignIn, IdentityError>;
     /// Goes on with the second factor's code.
     async fn totp(&self, challenge: &Challenge, code: &str) -> Result<SignIn, IdentityError>;
     /// New access token for a refresh token.

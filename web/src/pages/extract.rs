@@ -37,10 +37,11 @@ impl FromRequestParts<App> for User {
         let unauthenticated = || ApiError::new(ProblemCode::Unauthenticated, "Sign in to see this page.");
         let visit = parts.extensions.get::<Visit>().cloned().ok_or_else(unauthenticated)?;
         let session = visit.session.ok_or_else(unauthenticated)?;
-        let caller = app.verifier.verify(session.access.expose_secret()).await.map_err(|error| match error {
-            TokenError::Refused(_) => unauthenticated(),
-            TokenError::KeysUnavailable(_) => ApiError::unavailable(&error),
-        })?;
+        let caller =
+            app.verifier.verify(session.access.expose_secret()).await.map_err(|error| match error {
+                TokenError::Refused(_) => unauthenticated(),
+                TokenError::KeysUnavailable(_) => ApiError::unavailable(&error),
+            })?;
         let csrf = app.csrf.token(&session.id);
         Ok(Self { session, caller, csrf })
     }
@@ -76,9 +77,10 @@ struct AskProvision {
 impl RevocationCheck for AskProvision {
     async fn not_before(&self, subjects: &[&str]) -> Result<Option<DateTime<Utc>>, RevocationUnknown> {
         let provision = self.backend.provision(self.token.expose_secret());
-        let asked = futures::future::try_join_all(subjects.iter().map(|subject| provision.revocation(subject)))
-            .await
-            .map_err(|error| RevocationUnknown(error.into()))?;
+        let asked =
+            futures::future::try_join_all(subjects.iter().map(|subject| provision.revocation(subject)))
+                .await
+                .map_err(|error| RevocationUnknown(error.into()))?;
         Ok(asked.into_iter().filter_map(|revocation| revocation.not_before).max())
     }
 }

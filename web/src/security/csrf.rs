@@ -78,20 +78,24 @@ pub(crate) async fn protect(State(app): State<App>, request: Request, next: Next
 async fn check(app: &App, request: Request) -> Result<Request, ApiError> {
     let refused = |why: &'static str| {
         tracing::warn!(why, "write refused");
-        let detail = "This form did not come from a current CloudApp page. Go back, reload the page and try again.";
+        let detail =
+            "This form did not come from a current CloudApp page. Go back, reload the page and try again.";
         ApiError::new(ProblemCode::Forbidden, detail)
     };
     if !comes_from_us(request.headers(), &app.public_url) {
         return Err(refused("cross-site"));
     }
-    let bound_to = request.extensions().get::<Visit>().map(|visit| visit.bound_to.clone()).unwrap_or_default();
+    let bound_to =
+        request.extensions().get::<Visit>().map(|visit| visit.bound_to.clone()).unwrap_or_default();
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, FORM_LIMIT)
         .await
         .map_err(|_| ApiError::new(ProblemCode::TooLarge, "The form is too large: 256 KiB at most."))?;
     let token = form_urlencoded::parse(&body).find(|(name, _)| name == FIELD).map(|(_, value)| value);
     match token {
-        Some(token) if app.csrf.is_valid(&bound_to, &token) => Ok(Request::from_parts(parts, Body::from(body))),
+        Some(token) if app.csrf.is_valid(&bound_to, &token) => {
+            Ok(Request::from_parts(parts, Body::from(body)))
+        }
         Some(_) => Err(refused("foreign token")),
         None => Err(refused("no token")),
     }
@@ -103,7 +107,9 @@ fn comes_from_us(headers: &HeaderMap, public_url: &Url) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     match text("sec-fetch-site") {
         Some(site) => site == "same-origin",
-        None => text(ORIGIN.as_str()).is_some_and(|origin| origin == public_url.origin().ascii_serialization()),
+        None => {
+            text(ORIGIN.as_str()).is_some_and(|origin| origin == public_url.origin().ascii_serialization())
+        }
     }
 }
 

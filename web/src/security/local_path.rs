@@ -58,9 +58,20 @@ mod tests {
             assert_eq!(LocalPath::or_home(good).as_str(), good);
         }
         for evil in [
-            "", "machines", "https://evil.example", "//evil.example", "/\\evil.example", "/\t/evil.example",
-            "/\n/evil.example", "\\\\evil.example", "javascript:alert(1)", "/.//evil.example", "/..//evil.example",
-            "/sign-in", "/sign-out", " //evil.example",
+            "",
+            "machines",
+            "https://evil.example",
+            "//evil.example",
+            "/\\evil.example",
+            "/\t/evil.example",
+            "/\n/evil.example",
+            "\\\\evil.example",
+            "javascript:alert(1)",
+            "/.//evil.example",
+            "/..//evil.example",
+            "/sign-in",
+            "/sign-out",
+            " //evil.example",
         ] {
             assert_eq!(LocalPath::or_home(evil).as_str(), "/", "{evil:?}");
         }

@@ -29,7 +29,13 @@ impl Cookies {
 
     /// `Set-Cookie` headers for a value, split over several cookies if it must be; `max_age` in seconds, the
     /// browser's session if absent. Left-over parts of a longer value before are removed.
-    pub(super) fn set(self, base: &str, value: &str, max_age: Option<i64>, before: &HeaderMap) -> Vec<HeaderValue> {
+    pub(super) fn set(
+        self,
+        base: &str,
+        value: &str,
+        max_age: Option<i64>,
+        before: &HeaderMap,
+    ) -> Vec<HeaderValue> {
         let name = self.name(base);
         // Sealed values are base64: every byte is a character.
         let chunks: Vec<&str> =
@@ -38,7 +44,8 @@ impl Cookies {
             .iter()
             .enumerate()
             .filter_map(|(index, chunk)| {
-                let value = if index == 0 { format!("{}~{chunk}", chunks.len()) } else { (*chunk).to_owned() };
+                let value =
+                    if index == 0 { format!("{}~{chunk}", chunks.len()) } else { (*chunk).to_owned() };
                 self.header(&part(&name, index), &value, max_age)
             })
             .collect();

@@ -53,7 +53,8 @@ impl SessionKeys {
             .filter(|part| !part.is_empty())
             .map(|part| {
                 let bytes = STANDARD.decode(part).context("CLOUDAPP_SESSION_KEY is not base64")?;
-                Key::try_from(bytes.as_slice()).context("CLOUDAPP_SESSION_KEY needs at least 64 bytes for each key")
+                Key::try_from(bytes.as_slice())
+                    .context("CLOUDAPP_SESSION_KEY needs at least 64 bytes for each key")
             })
             .collect::<anyhow::Result<_>>()?;
         ensure!(!keys.is_empty(), "CLOUDAPP_SESSION_KEY is empty");

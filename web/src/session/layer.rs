@@ -41,7 +41,8 @@ pub(crate) async fn attach(State(app): State<App>, mut request: Request, next: N
     };
     request.extensions_mut().insert(visit);
     let mut response = next.run(request).await;
-    let written_by_page = response.headers().get_all(SET_COOKIE).iter().any(|header| app.sessions.is_ours(header));
+    let written_by_page =
+        response.headers().get_all(SET_COOKIE).iter().any(|header| app.sessions.is_ours(header));
     for header in set {
         if !(written_by_page && app.sessions.is_ours(&header)) {
             response.headers_mut().append(SET_COOKIE, header);

@@ -61,7 +61,9 @@ impl Sessions {
                     renewed.seen_at = now;
                     Resumed::Changed(Arc::new(renewed))
                 }
-                Err(error) if matches!(*error, IdentityError::Unavailable(_) | IdentityError::TooManyAttempts) => {
+                Err(error)
+                    if matches!(*error, IdentityError::Unavailable(_) | IdentityError::TooManyAttempts) =>
+                {
                     // A token that is still good for a few seconds is better than an error page.
                     if session.access_until > now {
                         return Resumed::Current(Arc::new(session));

@@ -73,7 +73,8 @@ impl Chart {
         for row in rows.iter().filter(|row| row.launches > 0) {
             by_day.entry(row.day).or_default().push(row);
         }
-        let highest = by_day.values().map(|rows| rows.iter().map(|row| row.launches).sum()).max().unwrap_or(0);
+        let highest =
+            by_day.values().map(|rows| rows.iter().map(|row| row.launches).sum()).max().unwrap_or(0);
         let (top, step) = scale(highest);
         let slot = WIDTH / as_f64(days);
         let mut segments = Vec::new();
@@ -120,7 +121,8 @@ fn series(rows: &[LaunchesRow]) -> Vec<(ConfigurationId, Series)> {
         entry.1 += row.launches;
     }
     let mut totals: Vec<_> = totals.into_iter().collect();
-    totals.sort_by(|(_, (name, total)), (_, (other, others))| others.cmp(total).then_with(|| name.cmp(other)));
+    totals
+        .sort_by(|(_, (name, total)), (_, (other, others))| others.cmp(total).then_with(|| name.cmp(other)));
     totals
         .into_iter()
         .enumerate()

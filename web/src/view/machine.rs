@@ -90,7 +90,6 @@ pub(crate) struct MachineView {
     pub(crate) can_cancel: bool,
     pub(crate) is_ready: bool,
     pub(crate) is_live: bool,
-    pub(crate) has_public_key: bool,
 }
 
 impl MachineView {
@@ -112,7 +111,11 @@ impl MachineView {
             state: state_label(state),
             tone: state_tone(state),
             summary: summary(machine, now),
-            why: machine.failure.as_ref().map(|failure| failure.sentence.clone()).or_else(|| machine.reason.clone()),
+            why: machine
+                .failure
+                .as_ref()
+                .map(|failure| failure.sentence.clone())
+                .or_else(|| machine.reason.clone()),
             hardware: hardware.into_iter().flatten().collect(),
             price: price(machine.price_per_hour.as_ref()),
             created: moment(&machine.created_at),
@@ -128,7 +131,6 @@ impl MachineView {
             can_cancel,
             is_ready: state == Ready,
             is_live: live,
-            has_public_key: machine.has_public_key,
         }
     }
 }

@@ -120,7 +120,9 @@ fn step_label(name: &str) -> String {
         other => {
             let text = other.replace(['_', '-'], " ");
             let mut letters = text.chars();
-            letters.next().map_or_else(String::new, |first| format!("{}{}", first.to_uppercase(), letters.as_str()))
+            letters
+                .next()
+                .map_or_else(String::new, |first| format!("{}{}", first.to_uppercase(), letters.as_str()))
         }
     }
 }

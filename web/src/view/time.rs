@@ -47,9 +47,6 @@ mod tests {
         assert_eq!(duration(TimeDelta::hours(72)), "3 days");
         assert_eq!(relative(now + TimeDelta::minutes(5), now), "in 5 min");
         assert_eq!(relative(now - TimeDelta::minutes(5), now), "5 min ago");
-        assert_eq!(
-            moment(&now),
-            r#"<time datetime="2026-09-21T14:13:20Z">21 Sep 2026, 14:13 UTC</time>"#
-        );
+        assert_eq!(moment(&now), r#"<time datetime="2026-09-21T14:13:20Z">21 Sep 2026, 14:13 UTC</time>"#);
     }
 }

@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use cloudapp_domain::{Clock, UserSub};
 use cloudapp_test_issuer::{TestIssuer, TokenSpec};
 use cloudapp_web::identity::{
-    AccountStatus, Challenge, ChallengeKind, IdentityError, IdentityProvider, NewUser, PoolUser, Profile, SignIn,
-    Tokens,
+    AccountStatus, Challenge, ChallengeKind, IdentityError, IdentityProvider, NewUser, PoolUser, Profile,
+    SignIn, Tokens,
 };
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -116,7 +116,12 @@ impl FakePool {
         if self.state().down {
             return Err(IdentityError::Unavailable("the fake pool is down".into()));
         }
-        self.state().accounts.iter().find(|account| matches(account)).cloned().ok_or(IdentityError::UserNotFound)
+        self.state()
+            .accounts
+            .iter()
+            .find(|account| matches(account))
+            .cloned()
+            .ok_or(IdentityError::UserNotFound)
     }
 
     fn by_access(&self, access: &SecretString) -> Result<Account, IdentityError> {
@@ -196,7 +201,11 @@ impl IdentityProvider for FakePool {
         }
     }
 
-    async fn new_password(&self, challenge: &Challenge, password: &SecretString) -> Result<SignIn, IdentityError> {
+    async fn new_password(
+        &self,
+        challenge: &Challenge,
+        password: &SecretString,
+    ) -> Result<SignIn, IdentityError> {
         if password.expose_secret().len() < 8 {
             return Err(IdentityError::PasswordRefused("Password not long enough".to_owned()));
         }

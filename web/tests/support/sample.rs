@@ -39,7 +39,12 @@ pub fn configuration(number: u128, name: &str, icon: &str, price: &str, packages
 }
 
 /// A machine in `state`.
-pub fn machine(configuration: &Configuration, owner: &str, state: InstanceState, now: DateTime<Utc>) -> Instance {
+pub fn machine(
+    configuration: &Configuration,
+    owner: &str,
+    state: InstanceState,
+    now: DateTime<Utc>,
+) -> Instance {
     let placed = !matches!(state, InstanceState::Requested | InstanceState::Failed);
     let number = configuration.id.as_uuid().as_u128() * 100 + state as u128;
     Instance {
@@ -72,7 +77,8 @@ pub fn machine(configuration: &Configuration, owner: &str, state: InstanceState,
 /// The launch of a machine, with `done` of its four steps done.
 pub fn launch(machine: &Instance, done: usize, now: DateTime<Utc>) -> Execution {
     let began = now - TimeDelta::seconds(48);
-    let details = [None, Some("t3.micro in us-east-1b, on demand"), Some("Waiting for the boot report"), None];
+    let details =
+        [None, Some("t3.micro in us-east-1b, on demand"), Some("Waiting for the boot report"), None];
     let seconds = [0, 1, 7, 46, 48];
     let steps = ["admit", "place", "boot", "login"]
         .iter()

@@ -10,8 +10,8 @@ use cloudapp_chassis::extract::{IfMatch, Json as Body};
 use cloudapp_contract::configuration::{Configuration, ConfigurationVersion};
 use cloudapp_contract::execution::{Execution, ExecutionStatus, LoginDetails};
 use cloudapp_contract::instance::{
-    Accepted, CreateInstance, ExtendInstance, ForceStop, ForceStopOutcome, ForceStopped, Instance, InstanceQuery,
-    OwnerFilter, RequestCredentials,
+    Accepted, CreateInstance, ExtendInstance, ForceStop, ForceStopOutcome, ForceStopped, Instance,
+    InstanceQuery, OwnerFilter, RequestCredentials,
 };
 use cloudapp_contract::revocation::{Revocation, Revoke};
 use cloudapp_contract::stats::{FailuresRow, InstanceHoursRow, LaunchesRow, Stats, StatsQuery};
@@ -195,7 +195,11 @@ async fn update_configuration(
     Ok(Json(known.clone()))
 }
 
-fn set_state(fake: &FakeServices, id: Uuid, state: ConfigurationState) -> Result<Json<Configuration>, ApiError> {
+fn set_state(
+    fake: &FakeServices,
+    id: Uuid,
+    state: ConfigurationState,
+) -> Result<Json<Configuration>, ApiError> {
     let wanted = ConfigurationId::from(id);
     let mut world = fake.world();
     let known = world.configurations.iter_mut().find(|known| known.id == wanted);
@@ -205,11 +209,17 @@ fn set_state(fake: &FakeServices, id: Uuid, state: ConfigurationState) -> Result
     Ok(Json(known.clone()))
 }
 
-async fn publish(State(fake): State<FakeServices>, Path(id): Path<Uuid>) -> Result<Json<Configuration>, ApiError> {
+async fn publish(
+    State(fake): State<FakeServices>,
+    Path(id): Path<Uuid>,
+) -> Result<Json<Configuration>, ApiError> {
     set_state(&fake, id, ConfigurationState::Published)
 }
 
-async fn retire(State(fake): State<FakeServices>, Path(id): Path<Uuid>) -> Result<Json<Configuration>, ApiError> {
+async fn retire(
+    State(fake): State<FakeServices>,
+    Path(id): Path<Uuid>,
+) -> Result<Json<Configuration>, ApiError> {
     set_state(&fake, id, ConfigurationState::Retired)
 }
 
@@ -243,7 +253,10 @@ async fn machines(
         };
         owned && state
     };
-    Ok(Json(Page { items: fake.world().machines.iter().filter(wanted).cloned().collect(), next_cursor: None }))
+    Ok(Json(Page {
+        items: fake.world().machines.iter().filter(wanted).cloned().collect(),
+        next_cursor: None,
+    }))
 }
 
 async fn create(
@@ -253,15 +266,23 @@ async fn create(
 ) -> Result<Json<Accepted>, ApiError> {
     let owner = caller(&headers)?;
     if fake.world().limit_reached {
-        return Err(ApiError::new(ProblemCode::LimitReached, "You have 3 machines; 3 are allowed at a time."));
+        return Err(ApiError::new(
+            ProblemCode::LimitReached,
+            "You have 3 machines; 3 are allowed at a time.",
+        ));
     }
-    if request.ssh_public_key.as_deref().is_some_and(|key| !key.starts_with("ssh-") && !key.starts_with("ecdsa-")) {
+    if request
+        .ssh_public_key
+        .as_deref()
+        .is_some_and(|key| !key.starts_with("ssh-") && !key.starts_with("ecdsa-"))
+    {
         return Err(FieldErrors::one("ssh_public_key", "must be one line of an OpenSSH public key").into());
     }
     let Json(configuration) =
         configuration(State(fake.clone()), Path(request.configuration_id.as_uuid())).await?;
     let execution = ExecutionId::new(fake.clock.as_ref());
-    let mut machine = super::sample::machine(&configuration, &owner, InstanceState::Requested, fake.clock.now());
+    let mut machine =
+        super::sample::machine(&configuration, &owner, InstanceState::Requested, fake.clock.now());
     machine.id = InstanceId::new(fake.clock.as_ref());
     machine.execution_id = execution;
     machine.has_public_key = request.ssh_public_key.is_some();
@@ -318,7 +339,10 @@ async fn credentials(
     Ok(Json(super::sample::login(fake.clock.now())))
 }
 
-async fn execution(State(fake): State<FakeServices>, Path(id): Path<Uuid>) -> Result<Json<Execution>, ApiError> {
+async fn execution(
+    State(fake): State<FakeServices>,
+    Path(id): Path<Uuid>,
+) -> Result<Json<Execution>, ApiError> {
     let wanted = ExecutionId::from(id);
     let found = fake.world().executions.iter().find(|known| known.id == wanted).cloned();
     found.map(Json).ok_or_else(|| ApiError::not_found("execution"))

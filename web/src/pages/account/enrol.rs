@@ -55,7 +55,8 @@ pub(super) async fn begin(
     user: User,
     Form(form): Form<BeginForm>,
 ) -> Result<Response, ApiError> {
-    let secret = app.identity.associate_totp(&user.session.access).await.map_err(|error| pool_error(&error))?;
+    let secret =
+        app.identity.associate_totp(&user.session.access).await.map_err(|error| pool_error(&error))?;
     page(&user, secret.expose_secret(), &LocalPath::or_home(&form.next), None)
 }
 

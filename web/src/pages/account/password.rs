@@ -29,7 +29,9 @@ pub(super) async fn submit(
     let refused = match app.identity.change_password(access, &form.current, &form.new).await {
         Ok(()) => return Ok(Redirect::to(&Notice::PASSWORD_CHANGED.on("/account/security")).into_response()),
         Err(IdentityError::WrongCredentials) => "The current password is wrong.".to_owned(),
-        Err(error @ (IdentityError::PasswordRefused(_) | IdentityError::Refused(_))) => sentence(&error.to_string()),
+        Err(error @ (IdentityError::PasswordRefused(_) | IdentityError::Refused(_))) => {
+            sentence(&error.to_string())
+        }
         Err(error) => return Err(pool_error(&error)),
     };
     let profile = app.identity.profile(access).await.map_err(|error| pool_error(&error))?;

@@ -38,24 +38,26 @@ pub(super) struct HomeQuery {
 }
 
 /// Both halves are asked for at once; one that does not answer does not hide the other.
-pub(super) async fn show(
-    State(app): State<App>,
-    user: User,
-    Query(query): Query<HomeQuery>,
-) -> HomePage {
+pub(super) async fn show(State(app): State<App>, user: User, Query(query): Query<HomeQuery>) -> HomePage {
     let (configure, provision) = (app.backend.configure(user.token()), app.backend.provision(user.token()));
     let everything = PageQuery { cursor: None, limit: Some(200) };
     let mine = InstanceQuery { cursor: query.cursor, ..InstanceQuery::default() };
     let (catalogue, machines) = tokio::join!(configure.list(&everything), provision.list(&mine));
-    let catalogue = catalogue.map(|page| in_catalogue(page.items)).map_err(|error| detail(call_error(error)));
+    let catalogue =
+        catalogue.map(|page| in_catalogue(page.items)).map_err(|error| detail(&call_error(error)));
     let (machines, next_cursor) = match machines {
         Ok(page) => (Ok(page.items), page.next_cursor),
-        Err(error) => (Err(detail(call_error(error))), None),
+        Err(error) => (Err(detail(&call_error(error))), None),
     };
     let now = app.clock.now();
-    let (live, ended): (Vec<Instance>, Vec<Instance>) =
-        machines.as_deref().unwrap_or_default().iter().cloned().partition(|machine| !machine.state.is_final());
-    let is_busy = live.iter().any(|machine| crate::view::state_tone(machine.state) == crate::view::Tone::Busy);
+    let (live, ended): (Vec<Instance>, Vec<Instance>) = machines
+        .as_deref()
+        .unwrap_or_default()
+        .iter()
+        .cloned()
+        .partition(|machine| !machine.state.is_final());
+    let is_busy =
+        live.iter().any(|machine| crate::view::state_tone(machine.state) == crate::view::Tone::Busy);
     let view = |machine: &Instance| MachineView::new(machine, now);
     HomePage {
         shell: Shell::of(&user, Section::Machines).with_notice(query.notice.as_deref()),
@@ -77,6 +79,6 @@ fn in_catalogue(configurations: Vec<Configuration>) -> Vec<Configuration> {
     published
 }
 
-fn detail(error: cloudapp_chassis::ApiError) -> String {
+fn detail(error: &cloudapp_chassis::ApiError) -> String {
     error.problem().detail.clone()
 }

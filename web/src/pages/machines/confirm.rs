@@ -40,7 +40,13 @@ pub(super) struct ExtendPage {
 }
 
 impl ExtendPage {
-    pub(super) fn new(app: &App, user: &User, machine: &Instance, hours: String, error: Option<String>) -> Self {
+    pub(super) fn new(
+        app: &App,
+        user: &User,
+        machine: &Instance,
+        hours: String,
+        error: Option<String>,
+    ) -> Self {
         Self {
             shell: Shell::of(user, Section::Machines),
             machine: MachineView::new(machine, app.clock.now()),

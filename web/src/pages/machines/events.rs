@@ -34,9 +34,13 @@ pub(super) async fn stream(
         }
     };
     // An end in the middle is an end to the browser, which comes back: no error needs to be passed on.
-    let bytes = events.bytes_stream().inspect_err(|error| tracing::info!(error = %error, "event stream broke off"));
+    let bytes =
+        events.bytes_stream().inspect_err(|error| tracing::info!(error = %error, "event stream broke off"));
     let body = Body::from_stream(bytes.take_until(Box::pin(ended)));
-    let headers =
-        [(CONTENT_TYPE.as_str(), "text/event-stream"), (CACHE_CONTROL.as_str(), "no-store"), ("x-accel-buffering", "no")];
+    let headers = [
+        (CONTENT_TYPE.as_str(), "text/event-stream"),
+        (CACHE_CONTROL.as_str(), "no-store"),
+        ("x-accel-buffering", "no"),
+    ];
     Ok((headers, body).into_response())
 }

@@ -30,7 +30,12 @@ pub(super) struct LoginCard {
 
 impl LoginCard {
     /// Asks API Gateway, if there can be an answer.
-    pub(super) async fn from_gateway(app: &App, user: &User, machine: &Instance, is_owner: bool) -> Option<Self> {
+    pub(super) async fn from_gateway(
+        app: &App,
+        user: &User,
+        machine: &Instance,
+        is_owner: bool,
+    ) -> Option<Self> {
         if !is_owner || machine.state != InstanceState::Ready {
             return None;
         }
@@ -72,8 +77,7 @@ impl LoginCard {
 
 /// Lines for a `known_hosts` file: ports other than 22 stand beside the host in brackets.
 fn known_hosts(login: &LoginDetails) -> Vec<String> {
-    let host =
-        if login.port == 22 { login.host.clone() } else { format!("[{}]:{}", login.host, login.port) };
+    let host = if login.port == 22 { login.host.clone() } else { format!("[{}]:{}", login.host, login.port) };
     login.host_keys.iter().map(|key| format!("{host} {key}")).collect()
 }
 

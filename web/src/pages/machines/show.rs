@@ -32,8 +32,6 @@ pub(super) struct Live {
     pub(super) login: Option<LoginCard>,
     /// Whether the signed-in user owns the machine: only owners log in.
     pub(super) is_owner: bool,
-    /// A key for each button, so that a repeated click is the same request.
-    pub(super) key: String,
 }
 
 impl Live {
@@ -83,6 +81,5 @@ async fn look(app: &App, user: &User, machine: &Instance) -> Live {
             None
         }
     };
-    let key = crate::session::random_id();
-    Live { csrf: user.csrf.clone(), machine: MachineView::new(machine, now), progress, login, is_owner, key }
+    Live { csrf: user.csrf.clone(), machine: MachineView::new(machine, now), progress, login, is_owner }
 }

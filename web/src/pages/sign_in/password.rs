@@ -39,7 +39,8 @@ pub(super) async fn show(
 ) -> Response {
     match app.sessions.pending(&headers) {
         Some(pending) if pending.challenge.kind == ChallengeKind::NewPassword => {
-            PasswordPage { shell: Shell::outside(&app, &visit), email: pending.email, error: None }.into_response()
+            PasswordPage { shell: Shell::outside(&app, &visit), email: pending.email, error: None }
+                .into_response()
         }
         _ => Redirect::to("/sign-in").into_response(),
     }

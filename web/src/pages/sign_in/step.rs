@@ -19,7 +19,12 @@ pub(super) struct Step {
 }
 
 /// Goes to the next step, or begins the session.
-pub(super) fn finish(app: &App, headers: &HeaderMap, step: Step, outcome: SignIn) -> Result<Response, ApiError> {
+pub(super) fn finish(
+    app: &App,
+    headers: &HeaderMap,
+    step: Step,
+    outcome: SignIn,
+) -> Result<Response, ApiError> {
     match outcome {
         SignIn::Done(tokens) => {
             let session = Session::begin(&step.email, tokens, app.clock.now()).ok_or_else(|| {

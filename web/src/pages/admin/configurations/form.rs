@@ -138,7 +138,12 @@ impl ConfigurationForm {
             commands: draft.commands.join("\n"),
             raw_user_data: draft.raw_user_data.clone().unwrap_or_default(),
             login_user: draft.login_user.clone(),
-            tags: draft.tags.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join("\n"),
+            tags: draft
+                .tags
+                .iter()
+                .map(|(key, value)| format!("{key}={value}"))
+                .collect::<Vec<_>>()
+                .join("\n"),
             lifetime_hours: draft.lifetime_hours.to_string(),
             max_lifetime_hours: draft.max_lifetime_hours.to_string(),
             on_stop: draft.on_stop.to_string(),
@@ -233,9 +238,26 @@ impl ConfigurationForm {
     /// Errors that belong to no field of the form.
     pub(super) fn other_errors(&self) -> Vec<String> {
         const SHOWN: &[&str] = &[
-            "name", "description", "icon", "image", "instance_types", "subnets", "market", "root_volume_gib",
-            "security_groups", "instance_profile", "packages", "commands", "raw_user_data", "login_user", "tags",
-            "lifetime_hours", "max_lifetime_hours", "on_stop", "allowed_groups", "warm_pool.size",
+            "name",
+            "description",
+            "icon",
+            "image",
+            "instance_types",
+            "subnets",
+            "market",
+            "root_volume_gib",
+            "security_groups",
+            "instance_profile",
+            "packages",
+            "commands",
+            "raw_user_data",
+            "login_user",
+            "tags",
+            "lifetime_hours",
+            "max_lifetime_hours",
+            "on_stop",
+            "allowed_groups",
+            "warm_pool.size",
             "warm_pool.schedule",
         ];
         self.errors
@@ -317,11 +339,18 @@ mod tests {
     #[test]
     fn files_keep_their_order_and_empty_ones_go() {
         let form = posted(&[
-            ("file_path", "/a"), ("file_permissions", "0644"), ("file_content", "1\r\n2"),
-            ("file_path", ""), ("file_permissions", ""), ("file_content", ""),
-            ("file_path", "/b"), ("file_permissions", ""), ("file_content", "3"),
+            ("file_path", "/a"),
+            ("file_permissions", "0644"),
+            ("file_content", "1\r\n2"),
+            ("file_path", ""),
+            ("file_permissions", ""),
+            ("file_content", ""),
+            ("file_path", "/b"),
+            ("file_permissions", ""),
+            ("file_content", "3"),
         ]);
-        let files: Vec<_> = form.files.iter().map(|file| (file.path.as_str(), file.content.as_str())).collect();
+        let files: Vec<_> =
+            form.files.iter().map(|file| (file.path.as_str(), file.content.as_str())).collect();
         assert_eq!(files, [("/a", "1\n2"), ("/b", "3")]);
     }
 
@@ -336,7 +365,12 @@ mod tests {
     fn errors_stand_at_their_field_by_line() {
         let error = |field: &str| FieldError { field: field.to_owned(), message: "must be right".to_owned() };
         let form = ConfigurationForm {
-            errors: vec![error("instance_types[1]"), error("tags.team"), error("files[0].path"), error("odd")],
+            errors: vec![
+                error("instance_types[1]"),
+                error("tags.team"),
+                error("files[0].path"),
+                error("odd"),
+            ],
             ..ConfigurationForm::blank()
         };
         assert_eq!(form.errors_at("instance_types"), ["Line 2: must be right."]);

@@ -85,12 +85,12 @@ pub(super) async fn show(
     Admin(user): Admin,
     Query(query): Query<RangeQuery>,
 ) -> Result<StatisticsPage, ApiError> {
-    let now = app.clock.now();
-    let today = now.date_naive();
+    let today = app.clock.now().date_naive();
     let range = query.range(today);
     let (stats, asked) = (app.backend.stats(user.token()), range.query());
     let (launches, hours, failures) =
         tokio::join!(stats.launches(&asked), stats.instance_hours(&asked), stats.failures(&asked));
+    let now = app.clock.now();
     let launches = Panel::new(launches, now);
     let hours = Panel::new(hours, now);
     let failures = Panel::new(failures, now);

@@ -72,7 +72,8 @@ pub(super) async fn page(
 ) -> Result<UsersPage, ApiError> {
     let (listed, active) = tokio::join!(app.identity.users(cursor), app.identity.count_enabled());
     let (users, next_cursor) = listed.map_err(|error| pool_error(&error))?;
-    let active = active.inspect_err(|error| tracing::warn!(error = %error, "users could not be counted")).ok();
+    let active =
+        active.inspect_err(|error| tracing::warn!(error = %error, "users could not be counted")).ok();
     Ok(UsersPage {
         shell: Shell::of(user, Section::Users),
         active,
