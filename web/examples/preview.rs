@@ -3,7 +3,7 @@
 //! Sign in as `ada@example.com` (a user), `grace@example.com` (an admin; code 123456) or `new@example.com` (first
 //! sign-in), all with the password `password`.
 
-#![expect(clippy::print_stdout, missing_docs, reason = "a tool for people at a terminal")]
+#![expect(clippy::print_stdout, reason = "a tool for people at a terminal")]
 
 #[path = "../tests/support/mod.rs"]
 mod support;

@@ -1,18 +1,26 @@
 //! What pages show in their states, and what their forms do.
 
+#![allow(clippy::allow_attributes, clippy::unwrap_used, reason = "what is not as expected ends the test")]
+
 mod support;
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use cloudapp_contract::execution::LoginDetails;
 use cloudapp_domain::configuration::ConfigurationState;
-use cloudapp_domain::{Clock, InstanceState, SystemClock};
+use cloudapp_domain::{InstanceState, ManualClock};
 use http::StatusCode;
 use support::sample;
 use support::site::{Browser, Page, Site};
 
+/// The tests' time stands still.
+fn now() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_795_000_000, 0).unwrap()
+}
+
 async fn site() -> Site {
-    let site = Site::start(Arc::new(SystemClock)).await;
+    let site = Site::start(Arc::new(ManualClock::new(now()))).await;
     site.pool.add("ada@example.com", &[], false);
     site.pool.add("grace@example.com", &["admin"], true);
     site.services.world().configurations =
@@ -22,10 +30,9 @@ async fn site() -> Site {
 
 /// Puts a machine of ada's into the world; its path.
 fn add_machine(site: &Site, state: InstanceState, steps_done: usize) -> String {
-    let now = SystemClock.now();
     let mut world = site.services.world();
-    let machine = sample::machine(&world.configurations[0], "sub-ada", state, now);
-    world.executions.push(sample::launch(&machine, steps_done, now));
+    let machine = sample::machine(&world.configurations[0], "sub-ada", state, now());
+    world.executions.push(sample::launch(&machine, steps_done, now()));
     let path = format!("/machines/{}", machine.id);
     world.machines.push(machine);
     path
@@ -128,7 +135,7 @@ async fn login_details_appear_once_the_queue_has_brought_them() {
     let path = add_machine(&site, InstanceState::Ready, 4);
     let mut user = site.signed_in("ada@example.com").await;
     user.get(&path).await.shows("Your login details are on their way").shows("data-settled=\"false\"");
-    site.services.world().login = Some(sample::login(SystemClock.now()));
+    site.services.world().login = Some(sample::login(now()));
     let page = user.get(&path).await;
     page.shows("data-settled=\"true\"").shows("id=\"login-host\">203.0.113.24").shows("New certificate");
     insta::assert_snapshot!(fragment(&page, "<pre id=\"login-command\">", "</pre>"));
@@ -146,7 +153,7 @@ async fn login_details_appear_once_the_queue_has_brought_them() {
 async fn a_machine_without_a_key_asks_for_one() {
     let site = site().await;
     let path = add_machine(&site, InstanceState::Ready, 4);
-    let login = LoginDetails { certificate: None, valid_until: None, ..sample::login(SystemClock.now()) };
+    let login = LoginDetails { certificate: None, valid_until: None, ..sample::login(now()) };
     site.services.world().login = Some(login);
     let mut user = site.signed_in("ada@example.com").await;
     user.get(&path).await.shows("does not know your key yet");
@@ -309,7 +316,7 @@ async fn a_machine_is_force_stopped_only_with_a_reason() {
 async fn statistics_are_shown_or_said_to_be_missing() {
     let site = site().await;
     let row = cloudapp_contract::stats::LaunchesRow {
-        day: SystemClock.now().date_naive(),
+        day: now().date_naive(),
         configuration_id: site.services.world().configurations[0].id,
         configuration_name: "=Shell, \"big\"".to_owned(),
         launches: 3,

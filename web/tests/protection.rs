@@ -1,5 +1,7 @@
 //! Forged writes, headers, and who may see the admin pages.
 
+#![allow(clippy::allow_attributes, clippy::unwrap_used, reason = "what is not as expected ends the test")]
+
 mod support;
 
 use std::sync::Arc;

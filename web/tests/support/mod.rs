@@ -1,7 +1,13 @@
 //! The web tier against fakes that keep state and speak the contract: a user pool, the services, a browser.
 
-#![allow(dead_code, clippy::allow_attributes, reason = "each test binary uses its own part")]
-#![expect(missing_docs, unreachable_pub, reason = "test support")]
+#![allow(
+    dead_code,
+    clippy::allow_attributes,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "test support: each test uses its own part, and what is not as expected ends it"
+)]
+#![expect(unreachable_pub, reason = "test support")]
 
 pub mod pool;
 pub mod sample;
