@@ -9,7 +9,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use cloudapp_contract::execution::LoginDetails;
 use cloudapp_domain::configuration::ConfigurationState;
-use cloudapp_domain::{InstanceState, ManualClock};
+use cloudapp_domain::{ExecutionKind, InstanceState, ManualClock};
 use http::StatusCode;
 use support::sample;
 use support::site::{Browser, Page, Site};
@@ -147,6 +147,17 @@ async fn login_details_appear_once_the_queue_has_brought_them() {
     let mut admin = site.signed_in("grace@example.com").await;
     admin.get(&path).await.hides("login-host").shows("Owner");
     assert_eq!(admin.get(&format!("{path}/certificate")).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn after_an_extension_login_details_are_asked_for_by_hand() {
+    let site = site().await;
+    let path = add_machine(&site, InstanceState::Ready, 4);
+    site.services.world().executions[0].kind = ExecutionKind::Extend;
+    let mut user = site.signed_in("ada@example.com").await;
+    let page = user.get(&path).await;
+    page.shows("Fetch fresh login details").shows("data-settled=\"true\"");
+    user.submit(&path, &format!("{path}/credentials"), &[]).await.shows("Here is a fresh certificate");
 }
 
 #[tokio::test]

@@ -12,6 +12,8 @@ pub(crate) struct ProgressView {
     pub(crate) state: &'static str,
     pub(crate) tone: Tone,
     pub(crate) is_final: bool,
+    /// Whether login details come with it: those of other executions are asked for by hand.
+    pub(crate) brings_login: bool,
     /// One sentence for screen readers, said whenever it changes.
     pub(crate) spoken: String,
     pub(crate) steps: Vec<StepView>,
@@ -49,6 +51,7 @@ impl ProgressView {
             state: state_label(execution.state),
             tone: state_tone(execution.state),
             is_final: execution.state.is_final(),
+            brings_login: matches!(execution.kind, ExecutionKind::Launch | ExecutionKind::Start),
             spoken,
             steps,
             failure: execution.failure.clone(),
@@ -116,6 +119,8 @@ fn step_label(name: &str) -> String {
         "stop" => "Stop at EC2".to_owned(),
         "start" => "Start at EC2".to_owned(),
         "terminate" | "destroy" => "Destroy at EC2".to_owned(),
+        "settle" => "Wait for what was under way".to_owned(),
+        "down" => "Wait until it is down".to_owned(),
         "extend" => "Move the end".to_owned(),
         other => {
             let text = other.replace(['_', '-'], " ");

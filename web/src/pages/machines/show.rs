@@ -38,8 +38,13 @@ impl Live {
     /// Whether nothing will change by itself any more, apart from the end of the lifetime.
     pub(super) fn is_settled(&self) -> bool {
         let done = self.progress.as_ref().is_none_or(|progress| progress.is_final);
-        let login_there = !self.machine.is_ready || !self.is_owner || self.login.is_some();
-        done && login_there && self.machine.tone != crate::view::Tone::Busy
+        done && !self.awaits_login() && self.machine.tone != crate::view::Tone::Busy
+    }
+
+    /// Whether login details are still to come from the queue.
+    fn awaits_login(&self) -> bool {
+        let brings_login = self.progress.as_ref().is_some_and(|progress| progress.brings_login);
+        self.machine.is_ready && self.is_owner && self.login.is_none() && brings_login
     }
 }
 

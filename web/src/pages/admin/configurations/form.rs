@@ -6,6 +6,7 @@ use std::str::FromStr;
 use cloudapp_domain::OnStop;
 use cloudapp_domain::configuration::{ConfigurationDraft, FieldError, FileSpec, MarketChoice, WarmPool};
 
+use super::lines::{join_commands, lines, split_commands};
 use crate::pages::problem::sentence;
 
 /// Files that a form can hold beyond those it came with.
@@ -135,7 +136,7 @@ impl ConfigurationForm {
             instance_profile: draft.instance_profile.clone().unwrap_or_default(),
             packages: draft.packages.join("\n"),
             files: draft.files.iter().map(file).collect(),
-            commands: draft.commands.join("\n"),
+            commands: join_commands(&draft.commands),
             raw_user_data: draft.raw_user_data.clone().unwrap_or_default(),
             login_user: draft.login_user.clone(),
             tags: draft
@@ -196,7 +197,7 @@ impl ConfigurationForm {
             instance_profile: text(&self.instance_profile),
             packages: lines(&self.packages),
             files: self.files.iter().map(file).collect(),
-            commands: lines(&self.commands),
+            commands: split_commands(&self.commands),
             raw_user_data: Some(self.raw_user_data.clone()).filter(|text| !text.trim().is_empty()),
             login_user: self.login_user.trim().to_owned(),
             tags,
@@ -285,10 +286,6 @@ fn message_at(field: &str, error: &FieldError) -> Option<String> {
 
 fn sentence_end(text: &str) -> String {
     if text.ends_with('.') { text.to_owned() } else { format!("{text}.") }
-}
-
-fn lines(text: &str) -> Vec<String> {
-    text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }
 
 fn text(text: &str) -> Option<String> {

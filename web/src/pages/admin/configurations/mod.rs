@@ -2,6 +2,7 @@
 
 mod edit;
 mod form;
+mod lines;
 mod list;
 mod publish;
 mod versions;
