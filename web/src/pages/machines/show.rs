@@ -1,0 +1,90 @@
+//! `GET /machines/{id}`, and the part of it that changes while one watches.
+
+use askama::Template;
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse as _, Response};
+use cloudapp_chassis::ApiError;
+use cloudapp_chassis::extract::Id;
+use cloudapp_contract::instance::Instance;
+use cloudapp_domain::InstanceId;
+
+use super::login::LoginCard;
+use crate::app::App;
+use crate::pages::notice::NoticeQuery;
+use crate::pages::problem::call_error;
+use crate::pages::{Section, Shell, User};
+use crate::view::{MachineView, ProgressView};
+
+#[derive(Template, askama_web::WebTemplate)]
+#[template(path = "machines/show.html")]
+pub(super) struct MachinePage {
+    pub(super) shell: Shell,
+    pub(super) live: Live,
+}
+
+/// The part that changes.
+#[derive(Template, askama_web::WebTemplate)]
+#[template(path = "machines/live.html")]
+pub(super) struct Live {
+    pub(super) csrf: String,
+    pub(super) machine: MachineView,
+    pub(super) progress: Option<ProgressView>,
+    pub(super) login: Option<LoginCard>,
+    /// Whether the signed-in user owns the machine: only owners log in.
+    pub(super) is_owner: bool,
+}
+
+impl Live {
+    /// Whether nothing will change by itself any more, apart from the end of the lifetime.
+    pub(super) fn is_settled(&self) -> bool {
+        let done = self.progress.as_ref().is_none_or(|progress| progress.is_final);
+        done && !self.awaits_login() && self.machine.tone != crate::view::Tone::Busy
+    }
+
+    /// Whether login details are still to come from the queue.
+    fn awaits_login(&self) -> bool {
+        let brings_login = self.progress.as_ref().is_some_and(|progress| progress.brings_login);
+        self.machine.is_ready && self.is_owner && self.login.is_none() && brings_login
+    }
+}
+
+pub(super) async fn show(
+    State(app): State<App>,
+    user: User,
+    Id(id): Id<InstanceId>,
+    Query(query): Query<NoticeQuery>,
+) -> Result<Response, ApiError> {
+    let machine = app.backend.provision(user.token()).get(id).await.map_err(call_error)?;
+    let live = look(&app, &user, &machine).await;
+    let shell = Shell::of(&user, Section::Machines).with_notice(query.notice.as_deref());
+    Ok(MachinePage { shell, live }.into_response())
+}
+
+pub(super) async fn live(
+    State(app): State<App>,
+    user: User,
+    Id(id): Id<InstanceId>,
+) -> Result<Response, ApiError> {
+    let machine = app.backend.provision(user.token()).get(id).await.map_err(call_error)?;
+    Ok(look(&app, &user, &machine).await.into_response())
+}
+
+/// Everything about a machine. Progress and login details are left out while their services do not answer: the
+/// machine is shown all the same.
+async fn look(app: &App, user: &User, machine: &Instance) -> Live {
+    let is_owner = machine.owner == user.caller.sub;
+    let provision = app.backend.provision(user.token());
+    let (progress, login) = tokio::join!(
+        provision.execution(machine.execution_id),
+        LoginCard::from_gateway(app, user, machine, is_owner)
+    );
+    let now = app.clock.now();
+    let progress = match progress {
+        Ok(execution) => Some(ProgressView::new(&execution, now)),
+        Err(error) => {
+            tracing::warn!(error = %error, "a machine is shown without its progress");
+            None
+        }
+    };
+    Live { csrf: user.csrf.clone(), machine: MachineView::new(machine, now), progress, login, is_owner }
+}

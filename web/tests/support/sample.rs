@@ -1,0 +1,127 @@
+//! Sample data that looks like the real thing.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use cloudapp_contract::configuration::Configuration;
+use cloudapp_contract::execution::{Execution, LoginDetails, Step};
+use cloudapp_contract::instance::Instance;
+use cloudapp_domain::configuration::{ConfigurationDraft, ConfigurationState};
+use cloudapp_domain::{
+    ConfigurationId, ExecutionId, ExecutionKind, ExecutionState, InstanceId, InstanceState, Market, StepState,
+};
+use serde_json::json;
+use uuid::Uuid;
+
+/// A certificate in form only: long, and one line.
+const CERTIFICATE: &str = "ssh-ed25519-cert-v01@openssh.com AAAAIHNzaC1lZDI1NTE5LWNlcnQtdjAxQG9wZW5zc2guY29tAAAAIJ0yZ1k3bX1\
+    0cm9uZ25vbmNlMTIzNDU2Nzg5MAAAACBkZW1vcHVibGlja2V5Ynl0ZXNkZW1vcHVibGljAAAAAAAAAAEAAAABAAAADWNsb3VkYXBwLWRlbW8 ada@laptop";
+
+/// A published configuration; `number` makes its id.
+pub fn configuration(number: u128, name: &str, icon: &str, price: &str, packages: &[&str]) -> Configuration {
+    let spec: ConfigurationDraft = serde_json::from_value(json!({
+        "name": name,
+        "description": format!("{name}: ready when you log in, with everything you need to begin."),
+        "icon": icon,
+        "image": "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64",
+        "instance_types": [price, "t3.large"],
+        "packages": packages,
+    }))
+    .unwrap();
+    let price_per_hour = spec.clone().validate().unwrap().price_per_hour();
+    Configuration {
+        id: ConfigurationId::from(Uuid::from_u128(number)),
+        state: ConfigurationState::Published,
+        version: 2,
+        published_version: Some(2),
+        spec,
+        price_per_hour,
+        updated_at: "2026-11-20T09:30:00Z".parse().unwrap(),
+    }
+}
+
+/// A machine in `state`.
+pub fn machine(
+    configuration: &Configuration,
+    owner: &str,
+    state: InstanceState,
+    now: DateTime<Utc>,
+) -> Instance {
+    let placed = !matches!(state, InstanceState::Requested | InstanceState::Failed);
+    let number = configuration.id.as_uuid().as_u128() * 100 + state as u128;
+    Instance {
+        id: InstanceId::from(Uuid::from_u128(number)),
+        owner: owner.parse().unwrap(),
+        state,
+        configuration_id: configuration.id,
+        configuration_version: configuration.version,
+        configuration_name: configuration.spec.name.clone(),
+        ec2_instance_id: placed.then(|| "i-0123456789abcdef0".parse().unwrap()),
+        instance_type: placed.then(|| configuration.spec.instance_types[0].clone()),
+        zone: placed.then(|| "us-east-1b".to_owned()),
+        market: placed.then_some(Market::OnDemand),
+        host: (state == InstanceState::Ready).then(|| "203.0.113.24".to_owned()),
+        login_user: "ec2-user".to_owned(),
+        on_stop: configuration.spec.on_stop,
+        price_per_hour: configuration.price_per_hour,
+        execution_id: ExecutionId::from(Uuid::from_u128(number)),
+        reason: None,
+        failure: None,
+        has_public_key: true,
+        created_at: now - TimeDelta::minutes(42),
+        ready_at: None,
+        expires_at: Some(now + TimeDelta::minutes(438)),
+        max_expires_at: Some(now + TimeDelta::hours(72)),
+        ended_at: state.is_final().then(|| now - TimeDelta::minutes(12)),
+    }
+}
+
+/// The launch of a machine, with `done` of its four steps done.
+pub fn launch(machine: &Instance, done: usize, now: DateTime<Utc>) -> Execution {
+    let began = now - TimeDelta::seconds(48);
+    let details =
+        [None, Some("t3.micro in us-east-1b, on demand"), Some("Waiting for the boot report"), None];
+    let seconds = [0, 1, 7, 46, 48];
+    let steps = ["admit", "place", "boot", "login"]
+        .iter()
+        .enumerate()
+        .map(|(index, name)| {
+            let state = match index.cmp(&done) {
+                std::cmp::Ordering::Less => StepState::Succeeded,
+                std::cmp::Ordering::Equal => StepState::Running,
+                std::cmp::Ordering::Greater => StepState::Pending,
+            };
+            let at = |index: usize| began + TimeDelta::seconds(seconds[index]);
+            Step {
+                name: (*name).to_owned(),
+                state,
+                started_at: (state != StepState::Pending).then(|| at(index)),
+                finished_at: (state == StepState::Succeeded).then(|| at(index + 1)),
+                detail: details[index].filter(|_| state != StepState::Pending).map(str::to_owned),
+            }
+        })
+        .collect();
+    let finished = done >= 4;
+    Execution {
+        id: machine.execution_id,
+        kind: ExecutionKind::Launch,
+        state: if finished { ExecutionState::Succeeded } else { ExecutionState::Running },
+        instance_id: machine.id,
+        steps,
+        failure: None,
+        created_at: began,
+        finished_at: finished.then_some(now),
+    }
+}
+
+/// Login details with a certificate.
+pub fn login(now: DateTime<Utc>) -> LoginDetails {
+    LoginDetails {
+        host: "203.0.113.24".to_owned(),
+        port: 22,
+        username: "ec2-user".to_owned(),
+        certificate: Some(CERTIFICATE.to_owned()),
+        host_keys: vec![
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE1hY2hpbmVzT3duSG9zdEtleUZvclNhbXBsZXM".to_owned(),
+        ],
+        valid_until: Some(now + TimeDelta::minutes(52)),
+    }
+}
