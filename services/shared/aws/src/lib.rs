@@ -1,1 +1,15 @@
-//! cloudapp-aws
+//! Adapters to the AWS services that CloudApp uses, one module per service.
+//!
+//! Each adapter offers what CloudApp needs of its service, in plain types, with a deadline on every call. Calls
+//! are repeated by the SDK's standard retries and nowhere else. EC2 has a crate of its own.
+
+pub mod athena;
+pub mod cognito;
+pub mod config;
+mod error;
+pub mod kms;
+pub mod s3;
+pub mod sns;
+pub mod sqs;
+
+pub use error::AwsError;
