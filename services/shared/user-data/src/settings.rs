@@ -1,0 +1,54 @@
+use cloudapp_domain::configuration::FieldErrors;
+
+/// What a machine must know apart from its configuration. The same for all machines of an installation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MachineSettings {
+    /// The SSH certificate authority's public key, one OpenSSH line: `ecdsa-sha2-nistp256 AAAA… cloudapp-ca`.
+    pub ca_public_key: String,
+    /// Where boots are reported: the full URL of `POST /api/boot-reports` as machines reach it.
+    pub report_url: String,
+    /// The metadata service; [`MachineSettings::METADATA_BASE`] on EC2.
+    pub metadata_base: String,
+    /// Empty on a machine. In a test the folder that stands for `/`: configuration files then name paths below
+    /// it, and scripts take it from the environment variable `CLOUDAPP_ROOT`.
+    pub root_prefix: String,
+}
+
+impl MachineSettings {
+    /// EC2's metadata service.
+    pub const METADATA_BASE: &'static str = "http://169.254.169.254";
+
+    /// Settings for real machines.
+    #[must_use]
+    pub fn new(ca_public_key: impl Into<String>, report_url: impl Into<String>) -> Self {
+        Self {
+            ca_public_key: ca_public_key.into(),
+            report_url: report_url.into(),
+            metadata_base: Self::METADATA_BASE.to_owned(),
+            root_prefix: String::new(),
+        }
+    }
+
+    /// The scripts read these values with sed, and sshd and systemd by lines and words.
+    pub(crate) fn check(&self) -> Result<(), FieldErrors> {
+        let key = self.ca_public_key.trim();
+        if key.is_empty() || key.chars().any(char::is_control) {
+            return Err(FieldErrors::one("ca_public_key", "must be one line with an OpenSSH public key"));
+        }
+        for (field, url) in [("report_url", &self.report_url), ("metadata_base", &self.metadata_base)] {
+            let plain = url.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'\\' | b'\''));
+            if !plain || !(url.starts_with("http://") || url.starts_with("https://")) {
+                return Err(FieldErrors::one(field, "must be an http or https URL"));
+            }
+        }
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'-' | b'_' | b'.');
+        let root = &self.root_prefix;
+        if !root.bytes().all(plain) || !(root.is_empty() || root.starts_with('/') && !root.ends_with('/')) {
+            return Err(FieldErrors::one(
+                "root_prefix",
+                "must be an absolute path of plain characters, or empty",
+            ));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,8 @@
+//! Rendered user data at work: its scripts are run, and OpenSSH judges its settings.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it fails")]
+
+mod boot;
+mod login;
+mod sshd;
+mod support;
