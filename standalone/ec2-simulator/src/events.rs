@@ -1,0 +1,138 @@
+//! State-change events, shaped as EventBridge shapes them and sent to the queue at the end of the rule.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use rand::Rng;
+use serde_json::{Value, json};
+use tokio::time::sleep;
+use url::Url;
+
+use crate::{
+    config::EventSettings,
+    model::{
+        instance::InstanceState,
+        network::{ACCOUNT_ID, REGION},
+    },
+    simulator::Shared,
+};
+
+/// An event is tried this often; real ones are best effort as well.
+const ATTEMPTS: u32 = 5;
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// The local queue only looks whether there is a signature.
+const CREDENTIAL: &str = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/sqs/aws4_request, \
+                          SignedHeaders=host;x-amz-date, Signature=0";
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Event {
+    pub(crate) instance_id: String,
+    pub(crate) kind: EventKind,
+    pub(crate) at: DateTime<Utc>,
+}
+
+/// The kinds of events that EC2 sends about machines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EventKind {
+    StateChange(InstanceState),
+    InterruptionWarning,
+}
+
+impl Event {
+    fn message(&self, id: &str) -> Value {
+        let (kind, detail) = match self.kind {
+            EventKind::StateChange(state) => (
+                "EC2 Instance State-change Notification",
+                json!({ "instance-id": self.instance_id, "state": state.name() }),
+            ),
+            EventKind::InterruptionWarning => (
+                "EC2 Spot Instance Interruption Warning",
+                json!({ "instance-id": self.instance_id, "instance-action": "terminate" }),
+            ),
+        };
+        json!({
+            "version": "0",
+            "id": id,
+            "detail-type": kind,
+            "source": "aws.ec2",
+            "account": ACCOUNT_ID,
+            "time": self.at.to_rfc3339_opts(SecondsFormat::Secs, true),
+            "region": REGION,
+            "resources": [format!("arn:aws:ec2:{REGION}:{ACCOUNT_ID}:instance/{}", self.instance_id)],
+            "detail": detail,
+        })
+    }
+}
+
+/// Sends an event as well, or as badly, as the settings say.
+pub(crate) async fn deliver(shared: Arc<Shared>, event: Event, settings: EventSettings) {
+    let Some(queue_url) = settings.queue_url else { return };
+    let (lost, copies, delay) = {
+        let mut rng = rand::rng();
+        let copies = if rng.random_bool(settings.duplicate.clamp(0.0, 1.0)) { 2 } else { 1 };
+        (rng.random_bool(settings.lose.clamp(0.0, 1.0)), copies, settings.delay.draw(&mut rng))
+    };
+    if lost {
+        return;
+    }
+    sleep(delay.to_std().unwrap_or_default()).await;
+    // A copy is the same event with the same id.
+    let message = event.message(&crate::wire::response::request_id()).to_string();
+    for _ in 0..copies {
+        send(&shared, &queue_url, &message).await;
+    }
+}
+
+async fn send(shared: &Shared, queue_url: &str, message: &str) {
+    let Ok(mut endpoint) = Url::parse(queue_url) else {
+        tracing::error!(queue_url, "this is not the URL of a queue");
+        return;
+    };
+    endpoint.set_path("/");
+    let body = json!({ "QueueUrl": queue_url, "MessageBody": message }).to_string();
+    let mut pause = FIRST_PAUSE;
+    for attempt in 1..=ATTEMPTS {
+        let sent = shared
+            .http
+            .post(endpoint.clone())
+            .header("content-type", "application/x-amz-json-1.0")
+            .header("x-amz-target", "AmazonSQS.SendMessage")
+            .header("authorization", CREDENTIAL)
+            .body(body.clone())
+            .send()
+            .await;
+        match sent {
+            Ok(answer) if answer.status().is_success() => return,
+            Ok(answer) => {
+                tracing::debug!(status = answer.status().as_u16(), attempt, "the queue refused an event");
+            }
+            Err(error) => tracing::debug!(%error, attempt, "the queue did not take an event"),
+        }
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = shared.stop.cancelled() => return,
+        }
+        pause *= 2;
+    }
+    tracing::warn!("an event was dropped after {ATTEMPTS} attempts");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_event_has_eventbridges_shape() {
+        let at = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let kind = EventKind::StateChange(InstanceState::ShuttingDown);
+        let event = Event { instance_id: "i-1".to_owned(), kind, at };
+        let expected = json!({
+            "version": "0", "id": "e", "detail-type": "EC2 Instance State-change Notification",
+            "source": "aws.ec2", "account": "000000000000", "time": "2027-01-15T08:00:00Z",
+            "region": "us-east-1", "resources": ["arn:aws:ec2:us-east-1:000000000000:instance/i-1"],
+            "detail": { "instance-id": "i-1", "state": "shutting-down" },
+        });
+        assert_eq!(event.message("e"), expected);
+    }
+}
