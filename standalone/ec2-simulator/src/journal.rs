@@ -5,13 +5,14 @@
 //! dropped.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File, OpenOptions},
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -21,6 +22,9 @@ use crate::{
         region::{Changes, Region, Reservation},
     },
 };
+
+/// For this long a client token stands for its launch, though its machines may be gone.
+const TOKEN_LIFE: TimeDelta = TimeDelta::hours(48);
 
 /// One line.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -40,6 +44,15 @@ pub(crate) struct Remembered {
     pub(crate) instances: Vec<Instance>,
 }
 
+impl Remembered {
+    /// Drops launches whose machines are all forgotten and whose tokens have expired.
+    fn forget_old_launches(&mut self, now: DateTime<Utc>) {
+        let held: BTreeSet<&str> = self.instances.iter().map(|i| i.reservation_id.as_str()).collect();
+        self.reservations
+            .retain(|launch| now - launch.created_at < TOKEN_LIFE || held.contains(launch.id.as_str()));
+    }
+}
+
 /// The open file; or none, and nothing is kept.
 #[derive(Debug)]
 pub(crate) struct Journal {
@@ -53,10 +66,11 @@ impl Journal {
     }
 
     /// Reads what was kept in the folder, tidies the file up and opens it for more.
-    pub(crate) fn open(folder: &Path) -> io::Result<(Self, Remembered)> {
+    pub(crate) fn open(folder: &Path, now: DateTime<Utc>) -> io::Result<(Self, Remembered)> {
         fs::create_dir_all(folder)?;
         let path = folder.join("journal.jsonl");
-        let remembered = read(&path)?;
+        let mut remembered = read(&path)?;
+        remembered.forget_old_launches(now);
         let tidied = folder.join("journal.jsonl.new");
         let mut file = create_private(&tidied)?;
         file.write_all(&lines(&remembered)?)?;
@@ -140,4 +154,41 @@ fn lines(remembered: &Remembered) -> io::Result<Vec<u8>> {
         text.push(b'\n');
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn launch(id: &str, created_at: DateTime<Utc>) -> Reservation {
+        Reservation {
+            id: id.to_owned(),
+            client_token: Some(id.to_owned()),
+            digest: String::new(),
+            user_data: None,
+            instance_ids: Vec::new(),
+            created_at,
+        }
+    }
+
+    #[test]
+    fn the_last_record_counts_and_old_launches_without_machines_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let (mut journal, _) = Journal::open(folder.path(), now).unwrap();
+        let old = launch("r-old", now - TimeDelta::hours(49));
+        let changed = Reservation { digest: "second".to_owned(), ..launch("r-new", now) };
+        for reservation in [old, launch("r-new", now), changed.clone()] {
+            journal.append([Record::Reservation(reservation)]).unwrap();
+        }
+        let (_, remembered) = Journal::open(folder.path(), now).unwrap();
+        assert_eq!(remembered.reservations, [changed]);
+    }
+
+    #[test]
+    fn a_damaged_line_in_the_middle_is_not_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("journal.jsonl"), "{\"forgotten\":\"i-1\"}\nnonsense\n").unwrap();
+        assert!(Journal::open(folder.path(), DateTime::UNIX_EPOCH).is_err());
+    }
 }

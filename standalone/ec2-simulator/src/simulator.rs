@@ -165,7 +165,9 @@ impl Shared {
     fn new(config: SimulatorConfig, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let (mut journal, remembered) = match config.state_dir {
             None => (Journal::none(), Remembered::default()),
-            Some(folder) => Journal::open(&folder).map_err(|source| StartError::State { folder, source })?,
+            Some(folder) => {
+                Journal::open(&folder, clock.now()).map_err(|source| StartError::State { folder, source })?
+            }
         };
         let identity_error = |error: &dyn std::fmt::Display| StartError::Identity(error.to_string());
         let key = match remembered.signing_key {

@@ -14,6 +14,8 @@ use crate::error::PostgresError;
 
 /// The services' schemas, in the order in which they are migrated; each has a role of the same name.
 const SCHEMAS: [&str; 3] = ["configure", "provision", "login"];
+/// The database that every cluster has.
+const MAINTENANCE_DATABASE: &str = "postgres";
 /// Key of the advisory lock under which roles are made and changed.
 const ROLES_LOCK: i64 = 0x636c_6f75_6461_7070;
 /// Letters and digits in a generated password: about 190 bits.
@@ -117,9 +119,9 @@ pub async fn create_roles(superuser_url: &str) -> Result<(), PostgresError> {
 }
 
 /// A connection that holds the lock on role changes until it is closed. Advisory locks count per
-/// database, so everybody takes this one in the database of the superuser's URL.
+/// database, and roles per cluster, so everybody takes this one in the same database.
 async fn locked_connection(superuser_url: &str) -> Result<PgConnection, PostgresError> {
-    let mut connection = PgConnection::connect(superuser_url).await?;
+    let mut connection = PgConnection::connect(&database_url(superuser_url, MAINTENANCE_DATABASE)?).await?;
     sqlx::query("SELECT pg_advisory_lock($1)").bind(ROLES_LOCK).execute(&mut connection).await?;
     Ok(connection)
 }

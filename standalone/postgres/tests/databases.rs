@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
 
-use cloudapp_postgres::{RolePasswords, SchemaUrls, bootstrap_schemas, create_roles, testing::TestDatabase};
+use cloudapp_postgres::{SchemaUrls, bootstrap_schemas, create_roles, testing::TestDatabase};
 use sqlx::{Connection, Executor, PgConnection};
 
 async fn migrate(urls: SchemaUrls) -> Result<(), sqlx::Error> {
@@ -61,12 +61,13 @@ async fn a_role_reaches_only_its_own_schema() {
 async fn roles_and_schemas_can_be_made_again_and_in_parallel() {
     let database = TestDatabase::empty().await.unwrap();
     let superuser = database.url().to_owned();
+    let raced = format!("raced_{}", std::process::id());
     let racers = (0..6).map(|_| {
-        let superuser = superuser.clone();
+        // The roles are the whole cluster's, so other tests need their passwords to stay as they are.
+        let (superuser, raced, passwords) = (superuser.clone(), raced.clone(), database.passwords().clone());
         tokio::spawn(async move {
             create_roles(&superuser).await.unwrap();
-            let passwords = RolePasswords::derived_from("the same");
-            bootstrap_schemas(&superuser, "raced", &passwords).await.unwrap()
+            bootstrap_schemas(&superuser, &raced, &passwords).await.unwrap()
         })
     });
     for racer in racers.collect::<Vec<_>>() {
@@ -80,14 +81,24 @@ async fn roles_and_schemas_can_be_made_again_and_in_parallel() {
         .unwrap();
         assert_eq!(owner, "configure");
     }
-    let mut connection = PgConnection::connect(&superuser).await.unwrap();
-    connection.execute("DROP DATABASE raced WITH (FORCE)").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_closed_database_is_gone_even_for_those_still_connected() {
+    let database = TestDatabase::empty().await.unwrap();
+    let url = database.schemas().login.clone();
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    database.close().await.unwrap();
+    assert!(connection.execute("SELECT 1").await.is_err());
+    assert!(PgConnection::connect(&url).await.is_err());
 }
 
 #[tokio::test]
 async fn a_failed_migration_is_reported_and_not_copied() {
-    let failed = TestDatabase::new("failing", |_| async { Err("no such column") }).await.unwrap_err();
+    // A key of its own, since a shared server may know an earlier run's template.
+    let key = format!("failing_{}", std::process::id());
+    let failed = TestDatabase::new(&key, |_| async { Err("no such column") }).await.unwrap_err();
     assert!(failed.to_string().contains("no such column"));
-    let database = TestDatabase::new("failing", migrate).await.unwrap();
+    let database = TestDatabase::new(&key, migrate).await.unwrap();
     assert_eq!(count(&database.schemas().provision).await, 0);
 }

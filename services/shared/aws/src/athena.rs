@@ -59,8 +59,8 @@ impl Workgroup {
     #[must_use]
     pub fn new(config: &SdkConfig, name: impl Into<String>, database: impl Into<String>) -> Self {
         let config = aws_sdk_athena::config::Builder::from(config)
-            .timeout_config(timeouts())
-            .retry_config(retries())
+            .timeout_config(timeouts(config))
+            .retry_config(retries(config))
             .build();
         Self { client: Client::from_conf(config), name: name.into(), database: database.into(), reuse: None }
     }

@@ -20,8 +20,8 @@ impl SigningKey {
     #[must_use]
     pub fn new(config: &SdkConfig, key_id: impl Into<String>) -> Self {
         let config = aws_sdk_kms::config::Builder::from(config)
-            .timeout_config(timeouts())
-            .retry_config(retries())
+            .timeout_config(timeouts(config))
+            .retry_config(retries(config))
             .build();
         Self { client: Client::from_conf(config), key_id: key_id.into() }
     }

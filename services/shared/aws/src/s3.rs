@@ -31,8 +31,8 @@ impl Bucket {
     #[must_use]
     pub fn new(config: &SdkConfig, name: impl Into<String>) -> Self {
         let config = aws_sdk_s3::config::Builder::from(config)
-            .timeout_config(timeouts())
-            .retry_config(retries())
+            .timeout_config(timeouts(config))
+            .retry_config(retries(config))
             .force_path_style(config.endpoint_url().is_some())
             .build();
         Self { client: Client::from_conf(config), name: name.into() }

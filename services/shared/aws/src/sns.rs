@@ -21,8 +21,8 @@ impl Topic {
     #[must_use]
     pub fn new(config: &SdkConfig, arn: impl Into<String>) -> Self {
         let config = aws_sdk_sns::config::Builder::from(config)
-            .timeout_config(timeouts())
-            .retry_config(retries())
+            .timeout_config(timeouts(config))
+            .retry_config(retries(config))
             .build();
         Self { client: Client::from_conf(config), arn: arn.into() }
     }

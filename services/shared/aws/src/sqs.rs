@@ -39,8 +39,8 @@ impl Queue {
     #[must_use]
     pub fn new(config: &SdkConfig, url: impl Into<String>) -> Self {
         let config = aws_sdk_sqs::config::Builder::from(config)
-            .timeout_config(timeouts())
-            .retry_config(retries())
+            .timeout_config(timeouts(config))
+            .retry_config(retries(config))
             .build();
         Self { client: Client::from_conf(config), url: url.into() }
     }

@@ -13,4 +13,5 @@ mod user_key;
 pub use authority::{CertificateAuthority, SignError};
 pub use ca_key::{CaKey, CaKeyError};
 pub use certificate::CertificateRequest;
+pub use ecdsa::NotP256;
 pub use user_key::{UserKey, UserKeyError};

@@ -2,6 +2,7 @@
 
 use super::{Answer, Call, describe_instances::select, paging::Paging, state_changes::state};
 use crate::{
+    config::BootOutcome,
     model::instance::{Instance, InstanceState},
     wire::{error::Ec2Error, response::Xml},
 };
@@ -23,10 +24,12 @@ pub(super) fn perform(call: &mut Call<'_>) -> Result<Answer, Ec2Error> {
 }
 
 fn write(xml: &mut Xml, instance: &Instance) {
-    let booted = instance.boot.as_ref().is_some_and(|boot| boot.outcome.is_some());
-    let (summary, reachability) = match instance.state {
-        InstanceState::Running if booted => ("ok", "passed"),
-        InstanceState::Running => ("initializing", "initializing"),
+    let outcome = instance.boot.as_ref().and_then(|boot| boot.outcome);
+    // A failed installation does not keep a machine from being reachable.
+    let (summary, reachability) = match (instance.state, outcome) {
+        (InstanceState::Running, Some(BootOutcome::Silence)) => ("impaired", "failed"),
+        (InstanceState::Running, Some(_)) => ("ok", "passed"),
+        (InstanceState::Running, None) => ("initializing", "initializing"),
         _ => ("not-applicable", "not-applicable"),
     };
     xml.text("instanceId", &instance.id);

@@ -29,13 +29,15 @@ const TEMPLATE_LOCK: i64 = 0x636c_6f75_7465_6d70;
 /// Hexadecimal digits of the test program's digest in a template's name.
 const PROGRAM_DIGITS: usize = 12;
 
-/// A database that only this test uses; removed when dropped, at the latest with its server.
+/// A database that only this test uses. It goes with its server, or by [`close`](Self::close): dropping it
+/// does not remove it, because that would block a runtime on which its other connections depend.
 #[derive(Debug)]
 pub struct TestDatabase {
     name: String,
     url: String,
     schemas: SchemaUrls,
-    server: &'static server::TestServer,
+    passwords: RolePasswords,
+    superuser: &'static str,
 }
 
 impl TestDatabase {
@@ -60,8 +62,7 @@ impl TestDatabase {
         E: Display,
     {
         require_plain_name(template_key)?;
-        let server = server::shared().await?;
-        let superuser = server.url();
+        let superuser = server::shared().await?.url();
         // All test processes on one server share its roles, so they must agree on the passwords.
         let passwords = RolePasswords::derived_from(superuser);
         let template = ensure_template(superuser, template_key, &passwords, migrate).await?;
@@ -71,7 +72,7 @@ impl TestDatabase {
         connection.close().await?;
         // A copy has the schemas and tables, but neither the database's grants nor its search paths.
         let schemas = bootstrap_schemas(superuser, &name, &passwords).await?;
-        Ok(Self { url: database_url(superuser, &name)?, name, schemas, server })
+        Ok(Self { url: database_url(superuser, &name)?, name, schemas, passwords, superuser })
     }
 
     /// The superuser's URL of this database.
@@ -85,30 +86,23 @@ impl TestDatabase {
     pub fn schemas(&self) -> &SchemaUrls {
         &self.schemas
     }
-}
 
-impl Drop for TestDatabase {
-    fn drop(&mut self) {
-        if !self.server.outlives_this_process() {
-            return;
-        }
-        let (superuser, name) = (self.server.url().to_owned(), self.name.clone());
-        // Drop may run inside a runtime, which cannot be blocked on: a thread with its own can.
-        let dropping = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
-            runtime.block_on(drop_database(&superuser, &name)).ok()
-        });
-        if dropping.join().ok().flatten().is_none() {
-            tracing::warn!(database = %self.name, "a test database could not be removed");
-        }
+    /// The passwords of the login roles; the same in all tests on one server.
+    #[must_use]
+    pub fn passwords(&self) -> &RolePasswords {
+        &self.passwords
     }
-}
 
-async fn drop_database(superuser: &str, name: &str) -> Result<(), PostgresError> {
-    let mut connection = PgConnection::connect(superuser).await?;
-    run(&mut connection, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await?;
-    connection.close().await?;
-    Ok(())
+    /// Removes the database now, whoever is still connected to it.
+    ///
+    /// # Errors
+    /// The server was not reached.
+    pub async fn close(self) -> Result<(), PostgresError> {
+        let mut connection = PgConnection::connect(self.superuser).await?;
+        run(&mut connection, format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name)).await?;
+        connection.close().await?;
+        Ok(())
+    }
 }
 
 /// Returns the template's name once it is complete. It is filled under another name and renamed last, so

@@ -27,16 +27,12 @@ const TEMPLATE_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 pub(super) struct TestServer {
     url: String,
     /// Never dropped, as it sits in a static: its watchdog sees this process end.
-    own: Option<Cluster>,
+    _own: Option<Cluster>,
 }
 
 impl TestServer {
     pub(super) fn url(&self) -> &str {
         &self.url
-    }
-
-    pub(super) fn outlives_this_process(&self) -> bool {
-        self.own.is_none()
     }
 }
 
@@ -48,10 +44,10 @@ pub(super) async fn shared() -> Result<&'static TestServer, PostgresError> {
 
 async fn start() -> Result<TestServer, PostgresError> {
     if let Some(url) = env::var(SHARED_SERVER).ok().filter(|url| !url.is_empty()) {
-        return Ok(TestServer { url, own: None });
+        return Ok(TestServer { url, _own: None });
     }
     let cluster = temporary_cluster().await?;
-    Ok(TestServer { url: cluster.url(), own: Some(cluster) })
+    Ok(TestServer { url: cluster.url(), _own: Some(cluster) })
 }
 
 /// A server over a fresh copy of the cached folder, which its watchdog removes at the end.

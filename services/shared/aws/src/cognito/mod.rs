@@ -37,8 +37,8 @@ impl UserPool {
     #[must_use]
     pub fn new(config: &SdkConfig, pool_id: impl Into<String>, client_id: impl Into<String>) -> Self {
         let config = aws_sdk_cognitoidentityprovider::config::Builder::from(config)
-            .timeout_config(timeouts())
-            .retry_config(retries())
+            .timeout_config(timeouts(config))
+            .retry_config(retries(config))
             .build();
         Self { client: Client::from_conf(config), pool_id: pool_id.into(), client_id: client_id.into() }
     }
