@@ -63,7 +63,7 @@ enum Plan {
     Refuse(&'static str),
 }
 
-const fn plan(ask: Ask, state: InstanceState, on_stop: OnStop) -> Plan {
+fn plan(ask: Ask, state: InstanceState, on_stop: OnStop) -> Plan {
     use InstanceState::{Booting, Failed, Launching, Ready, Requested, Starting, Stopped, Stopping, Terminated, Terminating};
     let run = |kind| Plan::Run { kind, cancelling: false };
     match (ask, state) {

@@ -81,7 +81,14 @@ pub(super) async fn refused(
     executor: impl PgExecutor<'_>,
     instance: InstanceId,
 ) -> Result<Vec<Refused>, sqlx::Error> {
-    let rows: Vec<(String, Option<String>, Option<String>, Word<Market>)> = sqlx::query_as(
+    #[derive(sqlx::FromRow)]
+    struct Row {
+        instance_type: String,
+        zone: Option<String>,
+        subnet: Option<String>,
+        market: Word<Market>,
+    }
+    let rows: Vec<Row> = sqlx::query_as(
         "select a.instance_type, a.zone, a.subnet, a.market from launch_attempt a \
          join batch_member m using (batch_id) where m.instance_id = $1 and a.state = 'refused' order by a.number",
     )
@@ -90,7 +97,12 @@ pub(super) async fn refused(
     .await?;
     Ok(rows
         .into_iter()
-        .map(|(instance_type, zone, subnet, market)| Refused { instance_type, zone, subnet, market: market.0 })
+        .map(|row| Refused {
+            instance_type: row.instance_type,
+            zone: row.zone,
+            subnet: row.subnet,
+            market: row.market.0,
+        })
         .collect())
 }
 

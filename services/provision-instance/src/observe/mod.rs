@@ -9,7 +9,6 @@ use cloudapp_domain::{Clock, Ec2InstanceId};
 use sqlx::PgConnection;
 
 pub(crate) use consumer::Consumer;
-pub(crate) use follow::{closed_as_missing, follow};
 pub(crate) use watch::Watch;
 
 /// Takes over what was heard about a machine before its id was known: it is looked at at once.

@@ -49,13 +49,13 @@ pub(super) fn encode(events: &[InstanceEvent]) -> Result<Bytes, ParquetError> {
     let mut group = writer.next_row_group()?;
     text(&mut group, events, |e| e.event_id.to_string())?;
     text(&mut group, events, |e| e.kind.as_str().to_owned())?;
-    required::<Int64Type>(&mut group, events.iter().map(|e| e.at.timestamp_millis()).collect())?;
+    required::<Int64Type>(&mut group, &events.iter().map(|e| e.at.timestamp_millis()).collect::<Vec<_>>())?;
     text(&mut group, events, |e| e.instance_id.to_string())?;
     optional_text(&mut group, events, |e| e.execution_id.map(|id| id.to_string()))?;
     text(&mut group, events, |e| e.owner.to_string())?;
     text(&mut group, events, |e| e.configuration_id.to_string())?;
     text(&mut group, events, |e| e.configuration_name.clone())?;
-    required::<Int32Type>(&mut group, events.iter().map(|e| e.configuration_version).collect())?;
+    required::<Int32Type>(&mut group, &events.iter().map(|e| e.configuration_version).collect::<Vec<_>>())?;
     optional_text(&mut group, events, |e| e.instance_type.clone())?;
     optional_text(&mut group, events, |e| e.zone.clone())?;
     optional_text(&mut group, events, |e| e.market.map(Market::as_str).map(str::to_owned))?;
@@ -77,7 +77,7 @@ fn text(
     events: &[InstanceEvent],
     value: impl Fn(&InstanceEvent) -> String,
 ) -> Result<(), ParquetError> {
-    required::<ByteArrayType>(group, events.iter().map(|event| bytes(value(event))).collect())
+    required::<ByteArrayType>(group, &events.iter().map(|event| bytes(value(event))).collect::<Vec<_>>())
 }
 
 fn optional_text(
@@ -100,8 +100,8 @@ fn bytes(text: String) -> ByteArray {
     ByteArray::from(text.into_bytes())
 }
 
-fn required<T: DataType>(group: &mut RowGroup<'_>, values: Vec<T::T>) -> Result<(), ParquetError> {
-    write::<T>(group, &values, None)
+fn required<T: DataType>(group: &mut RowGroup<'_>, values: &[T::T]) -> Result<(), ParquetError> {
+    write::<T>(group, values, None)
 }
 
 fn optional<T: DataType>(group: &mut RowGroup<'_>, values: Vec<Option<T::T>>) -> Result<(), ParquetError> {

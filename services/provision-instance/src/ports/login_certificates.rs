@@ -4,22 +4,22 @@ use cloudapp_domain::Ec2InstanceId;
 
 /// A certificate that lets one key into one machine for a while.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CertificateOrder {
+pub(crate) struct CertificateOrder {
     /// The user's public key, as given.
-    pub public_key: String,
+    pub(crate) public_key: String,
     /// Names the certificate in sshd's log: owner and machine.
-    pub key_id: String,
+    pub(crate) key_id: String,
     /// The machine.
-    pub machine: Ec2InstanceId,
+    pub(crate) machine: Ec2InstanceId,
     /// From when it is accepted.
-    pub valid_after: DateTime<Utc>,
+    pub(crate) valid_after: DateTime<Utc>,
     /// Until when.
-    pub valid_before: DateTime<Utc>,
+    pub(crate) valid_before: DateTime<Utc>,
 }
 
 /// Why there is no certificate.
 #[derive(Debug, thiserror::Error)]
-pub enum CertificateError {
+pub(crate) enum CertificateError {
     /// The public key cannot be used; the sentence is for its owner.
     #[error("{0}")]
     PublicKey(String),
@@ -30,7 +30,7 @@ pub enum CertificateError {
 
 /// The SSH certificate authority.
 #[async_trait]
-pub trait LoginCertificates: Send + Sync {
+pub(crate) trait LoginCertificates: Send + Sync {
     /// Whether a public key can be certified.
     ///
     /// # Errors

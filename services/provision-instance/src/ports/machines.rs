@@ -1,12 +1,10 @@
-use std::collections::BTreeMap;
-
 use async_trait::async_trait;
 use cloudapp_domain::Ec2InstanceId;
 use cloudapp_ec2::{Ec2Error, LaunchRequest, Machine, Shutdown, Subnet};
 
 /// Where machines come from. The words are those of `cloudapp-ec2`, whose errors say what may be done about them.
 #[async_trait]
-pub trait Machines: Send + Sync {
+pub(crate) trait Machines: Send + Sync {
     /// Asks for machines; see [`cloudapp_ec2::Ec2::run_instances`].
     async fn launch(&self, request: &LaunchRequest) -> Result<Vec<Machine>, Ec2Error>;
     /// Those of `ids` that EC2 knows now.
@@ -21,8 +19,6 @@ pub trait Machines: Send + Sync {
     async fn stop(&self, ids: &[Ec2InstanceId], how: Shutdown) -> Result<(), Ec2Error>;
     /// Ends machines for good.
     async fn terminate(&self, ids: &[Ec2InstanceId], how: Shutdown) -> Result<(), Ec2Error>;
-    /// Sets tags.
-    async fn tag(&self, ids: &[Ec2InstanceId], tags: &BTreeMap<String, String>) -> Result<(), Ec2Error>;
     /// These subnets, or the default VPC's.
     async fn subnets(&self, ids: &[String]) -> Result<Vec<Subnet>, Ec2Error>;
 }

@@ -5,7 +5,7 @@ mod login_certificates;
 mod machines;
 mod outlets;
 
-pub use identity::{Identity, IdentityRefused, IdentityVerifier};
-pub use login_certificates::{CertificateError, CertificateOrder, LoginCertificates};
-pub use machines::Machines;
-pub use outlets::{Delivered, EventQueue, EventStore, Noticeboard, OutletError, Postbox};
+pub(crate) use identity::{Identity, IdentityRefused, IdentityVerifier};
+pub(crate) use login_certificates::{CertificateError, CertificateOrder, LoginCertificates};
+pub(crate) use machines::Machines;
+pub(crate) use outlets::{Delivered, EventQueue, EventStore, Noticeboard, OutletError, Postbox};
