@@ -81,11 +81,13 @@ pub(crate) async fn take(
     .await?;
     if taken.rows_affected() == 1 {
         // It has certainly left `pending`: have EC2 asked for its addresses.
-        sqlx::query("update instance set look_at = $2 where id = $1 and ec2_state is distinct from 'running'")
-            .bind(instance.id().as_uuid())
-            .bind(deps.clock.now())
-            .execute(&mut *transaction)
-            .await?;
+        sqlx::query(
+            "update instance set look_at = $2 where id = $1 and ec2_state is distinct from 'running'",
+        )
+        .bind(instance.id().as_uuid())
+        .bind(deps.clock.now())
+        .execute(&mut *transaction)
+        .await?;
         deps.executions.wake(&mut transaction, instance.id().as_uuid()).await?;
     }
     transaction.commit().await?;
@@ -108,8 +110,9 @@ fn prove(deps: &Deps, report: &BootReport, identity: &Identity) -> Result<(), Re
 }
 
 fn is_outdated(instance: &InstanceRecord, identity: &Identity) -> bool {
-    let asked_later =
-        instance.asked_at.is_some_and(|asked: DateTime<Utc>| identity.pending_time + CLOCK_DIFFERENCE < asked);
+    let asked_later = instance
+        .asked_at
+        .is_some_and(|asked: DateTime<Utc>| identity.pending_time + CLOCK_DIFFERENCE < asked);
     asked_later || instance.state().is_final() || instance.state() == InstanceState::Stopped
 }
 

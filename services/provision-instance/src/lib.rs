@@ -87,7 +87,8 @@ pub async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<()> 
     }
     let health = health::routes(Arc::new(DatabaseReadiness(pool.clone())), metrics);
     let router = if args.role.serves() {
-        let verifier = TokenVerifier::new(args.token.clone(), http_client::short_calls()?, Arc::clone(&clock));
+        let verifier =
+            TokenVerifier::new(args.token.clone(), http_client::short_calls()?, Arc::clone(&clock));
         let revocations = Arc::new(PublishedRevocations(pool.clone()));
         let guard = Guard::new(Arc::new(verifier), revocations, Arc::clone(&clock));
         let feed = Feed::new(deps.executions.clone(), deps.signals.clone());
@@ -108,12 +109,7 @@ pub async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<()> 
     Ok(served?)
 }
 
-fn dependencies(
-    args: &Args,
-    aws: &aws_config::SdkConfig,
-    pool: &PgPool,
-    clock: &Arc<dyn Clock>,
-) -> Deps {
+fn dependencies(args: &Args, aws: &aws_config::SdkConfig, pool: &PgPool, clock: &Arc<dyn Clock>) -> Deps {
     let key = kms::SigningKey::new(aws, &args.machines.ssh_ca_key_id);
     let crash_at = args.crash_at.clone().filter(|_| args.allow_crash_points);
     Deps {

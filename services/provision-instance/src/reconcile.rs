@@ -46,7 +46,12 @@ impl Reconciler {
             if self.duty.is_ours().await {
                 match self.pass().await {
                     Ok(pass) if pass != Pass::default() => {
-                        tracing::warn!(marked = pass.marked, removed = pass.removed, again = pass.ended_again, "drift");
+                        tracing::warn!(
+                            marked = pass.marked,
+                            removed = pass.removed,
+                            again = pass.ended_again,
+                            "drift"
+                        );
                     }
                     Ok(_) => {}
                     Err(error) => {
@@ -104,12 +109,14 @@ impl Reconciler {
         let now = self.deps.clock.now();
         let ids: Vec<&str> = orphans.iter().map(Ec2InstanceId::as_str).collect();
         let grace = TimeDelta::from_std(self.deps.settings.pace.grace).unwrap_or(TimeDelta::MAX);
-        sqlx::query("delete from orphan where ec2_instance_id <> all($1)").bind(&ids).execute(&self.deps.pool).await?;
-        let due: Vec<String> =
-            sqlx::query_scalar("select ec2_instance_id from orphan where marked_at <= $1")
-                .bind(now - grace)
-                .fetch_all(&self.deps.pool)
-                .await?;
+        sqlx::query("delete from orphan where ec2_instance_id <> all($1)")
+            .bind(&ids)
+            .execute(&self.deps.pool)
+            .await?;
+        let due: Vec<String> = sqlx::query_scalar("select ec2_instance_id from orphan where marked_at <= $1")
+            .bind(now - grace)
+            .fetch_all(&self.deps.pool)
+            .await?;
         let marked = sqlx::query(
             "insert into orphan (ec2_instance_id, marked_at) select unnest($1::text[]), $2 on conflict do nothing",
         )

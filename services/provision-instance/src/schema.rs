@@ -29,15 +29,16 @@ pub async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
 /// # Errors
 /// [`SchemaError::Outdated`] unless every migration of this program has run. Later ones do no harm: they only add.
 pub(crate) async fn require_current(pool: &PgPool) -> Result<(), SchemaError> {
-    let newest: Option<i64> = match sqlx::query_scalar("select max(version) from _sqlx_migrations where success")
-        .fetch_one(pool)
-        .await
-    {
-        Ok(newest) => newest,
-        // No table: nothing has ever run.
-        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => None,
-        Err(error) => return Err(SchemaError::Database(error)),
-    };
+    let newest: Option<i64> =
+        match sqlx::query_scalar("select max(version) from _sqlx_migrations where success")
+            .fetch_one(pool)
+            .await
+        {
+            Ok(newest) => newest,
+            // No table: nothing has ever run.
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => None,
+            Err(error) => return Err(SchemaError::Database(error)),
+        };
     let wanted = MIGRATIONS.iter().map(|migration| migration.version).max();
     if newest >= wanted { Ok(()) } else { Err(SchemaError::Outdated) }
 }

@@ -32,6 +32,15 @@ impl Rates {
     };
 }
 
+#[cfg(test)]
+impl Rates {
+    /// Never in the way.
+    pub(crate) const UNLIMITED: Self = {
+        let rate = Rate { burst: 1e6, per_second: 1e6 };
+        Self { run: rate, change: rate, read: rate }
+    };
+}
+
 /// A token bucket; callers wait for their turn in the order in which they came.
 struct Bucket {
     rate: Rate,

@@ -53,7 +53,10 @@ pub(crate) struct InstanceEventsQueue(pub(crate) Queue);
 impl EventQueue for InstanceEventsQueue {
     async fn receive(&self) -> Result<Vec<Delivered>, OutletError> {
         let received = self.0.receive(BATCH, LONG_POLL).await.map_err(failed("the event queue"))?;
-        Ok(received.into_iter().map(|message| Delivered { body: message.body, receipt: message.receipt }).collect())
+        Ok(received
+            .into_iter()
+            .map(|message| Delivered { body: message.body, receipt: message.receipt })
+            .collect())
     }
 
     async fn done(&self, receipts: &[String]) -> Result<(), OutletError> {

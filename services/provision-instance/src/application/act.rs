@@ -8,10 +8,10 @@ use cloudapp_domain::{ExecutionId, ExecutionKind, IdempotencyKey, InstanceId, In
 use cloudapp_workflow::{Definitions, NewExecution, StoreError};
 use sqlx::PgConnection;
 
+use super::access;
 use super::create::key_reused;
 use super::executions::cancelled_by;
 use super::idempotency::{self, Known};
-use super::access;
 use crate::deps::Deps;
 use crate::instance::{InstanceRecord, lock};
 use crate::lifecycle::{EndInput, ExtendInput};
@@ -64,12 +64,16 @@ enum Plan {
 }
 
 fn plan(ask: Ask, state: InstanceState, on_stop: OnStop) -> Plan {
-    use InstanceState::{Booting, Failed, Launching, Ready, Requested, Starting, Stopped, Stopping, Terminated, Terminating};
+    use InstanceState::{
+        Booting, Failed, Launching, Ready, Requested, Starting, Stopped, Stopping, Terminated, Terminating,
+    };
     let run = |kind| Plan::Run { kind, cancelling: false };
     match (ask, state) {
         (_, Terminated | Failed) => Plan::Refuse("The machine has ended."),
         (_, Terminating) => Plan::Refuse("The machine is being destroyed."),
-        (Ask::Stop | Ask::Destroy, Requested | Launching | Booting) | (Ask::Stop, Starting) => Plan::CancelCurrent,
+        (Ask::Stop | Ask::Destroy, Requested | Launching | Booting) | (Ask::Stop, Starting) => {
+            Plan::CancelCurrent
+        }
         (Ask::Destroy, Starting | Stopping) => Plan::Run { kind: ExecutionKind::Destroy, cancelling: true },
         (Ask::Destroy, Ready | Stopped) => run(ExecutionKind::Destroy),
         (Ask::Stop, Ready) => run(ExecutionKind::Stop),
@@ -97,8 +101,7 @@ pub(crate) async fn request(
     let mut transaction = deps.pool.begin().await?;
     idempotency::serialize(&mut transaction, &caller.sub).await?;
     let refuse = ActError::Refused;
-    let instance =
-        lock(&mut transaction, id).await?.ok_or_else(|| refuse(ApiError::not_found("machine")))?;
+    let instance = lock(&mut transaction, id).await?.ok_or_else(|| refuse(ApiError::not_found("machine")))?;
     access::require(guard, caller, instance.owner(), "machine").map_err(refuse)?;
     match idempotency::look_up(&mut transaction, &caller.sub, key, &digest).await? {
         Known::Same(accepted) => return Ok(accepted),
@@ -158,17 +161,27 @@ async fn carry_out(
         Plan::Refuse(sentence) => Err(conflict(sentence)),
         Plan::CancelCurrent => {
             let cancelled = match busy {
-                Some(busy) => deps.executions.request_cancel(connection, busy, &cancelled_by(input.own)).await?,
+                Some(busy) => {
+                    deps.executions.request_cancel(connection, busy, &cancelled_by(input.own)).await?
+                }
                 None => false,
             };
-            if cancelled { Ok(current) } else { Err(conflict("The machine's state is just changing; try again.")) }
+            if cancelled {
+                Ok(current)
+            } else {
+                Err(conflict("The machine's state is just changing; try again."))
+            }
         }
         Plan::Run { kind, cancelling } => {
             match busy {
                 Some(busy) if cancelling => {
                     deps.executions.request_cancel(connection, busy, &cancelled_by(input.own)).await?;
                 }
-                Some(_) => return Err(conflict("Something else is being done to the machine; try again in a moment.")),
+                Some(_) => {
+                    return Err(conflict(
+                        "Something else is being done to the machine; try again in a moment.",
+                    ));
+                }
                 None => {}
             }
             let payload = payload(instance, ask, input)?;
@@ -212,7 +225,10 @@ fn extension(instance: &InstanceRecord, hours: u32) -> Result<ExtendInput, ActEr
         Some(until) if hours > 0 && until <= most => Ok(ExtendInput { from, until }),
         _ => {
             let left = (most - from).num_hours().max(0);
-            Err(wrong(format!("must be between 1 and {left}: the machine can live until {}", most.format("%Y-%m-%d %H:%M UTC"))))
+            Err(wrong(format!(
+                "must be between 1 and {left}: the machine can live until {}",
+                most.format("%Y-%m-%d %H:%M UTC")
+            )))
         }
     }
 }

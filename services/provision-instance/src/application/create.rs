@@ -112,7 +112,10 @@ fn check_fields(deps: &Deps, request: &CreateInstance, published: &Published) ->
         && !(1..=published.spec.max_lifetime_hours).contains(&hours)
     {
         let most = published.spec.max_lifetime_hours;
-        return Err(FieldErrors::one("hours", format!("must be between 1 and {most} for this configuration")));
+        return Err(FieldErrors::one(
+            "hours",
+            format!("must be between 1 and {most} for this configuration"),
+        ));
     }
     match request.ssh_public_key.as_deref().map(|key| deps.certificates.check(key)) {
         Some(Err(CertificateError::PublicKey(sentence))) => Err(FieldErrors::one("ssh_public_key", sentence)),
@@ -121,10 +124,12 @@ fn check_fields(deps: &Deps, request: &CreateInstance, published: &Published) ->
 }
 
 async fn live_machines(connection: &mut PgConnection, caller: &Caller) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar("select count(*) from instance where owner = $1 and state not in ('terminated', 'failed')")
-        .bind(caller.sub.as_str())
-        .fetch_one(connection)
-        .await
+    sqlx::query_scalar(
+        "select count(*) from instance where owner = $1 and state not in ('terminated', 'failed')",
+    )
+    .bind(caller.sub.as_str())
+    .fetch_one(connection)
+    .await
 }
 
 async fn insert(

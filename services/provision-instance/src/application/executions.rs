@@ -69,7 +69,8 @@ pub(crate) async fn cancel(
 pub(super) fn cancelled_by(own: bool) -> Failure {
     Failure {
         code: FailureCode::Cancelled,
-        sentence: if own { "You cancelled it." } else { "It was cancelled by an admin or by CloudApp." }.to_owned(),
+        sentence: if own { "You cancelled it." } else { "It was cancelled by an admin or by CloudApp." }
+            .to_owned(),
         fixer: Fixer::User,
         next_step: "Start again whenever you like.".to_owned(),
         detail: None,

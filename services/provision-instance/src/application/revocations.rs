@@ -14,7 +14,12 @@ fn require(guard: &Guard, caller: &Caller, subject: &str) -> Result<(), ApiError
 }
 
 /// From now on, tokens of `subject` issued before are no longer good for changes.
-pub(crate) async fn revoke(deps: &Deps, guard: &Guard, caller: &Caller, subject: &str) -> Result<(), ApiError> {
+pub(crate) async fn revoke(
+    deps: &Deps,
+    guard: &Guard,
+    caller: &Caller,
+    subject: &str,
+) -> Result<(), ApiError> {
     require(guard, caller, subject)?;
     if subject.is_empty() || subject.len() > LONGEST {
         let message = format!("must have 1 to {LONGEST} characters");

@@ -1,8 +1,8 @@
 use chrono::{DateTime, Utc};
 use cloudapp_contract::instance::Instance;
 use cloudapp_domain::{
-    ConfigurationId, Ec2InstanceId, ExecutionId, Failure, InstanceId, InstanceState, Market, OnStop, PricePerHour,
-    UserSub,
+    ConfigurationId, Ec2InstanceId, ExecutionId, Failure, InstanceId, InstanceState, Market, OnStop,
+    PricePerHour, UserSub,
 };
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgExecutor};

@@ -108,7 +108,9 @@ pub(super) async fn refused(
 
 /// Client tokens of attempts that may still make machines: nobody else's business.
 pub(crate) async fn live_tokens(executor: impl PgExecutor<'_>) -> Result<Vec<String>, sqlx::Error> {
-    sqlx::query_scalar("select client_token from launch_attempt where state = 'intended'").fetch_all(executor).await
+    sqlx::query_scalar("select client_token from launch_attempt where state = 'intended'")
+        .fetch_all(executor)
+        .await
 }
 
 /// Writes the next attempt down: its number, its token, its frozen request.
@@ -227,9 +229,11 @@ mod tests {
         let token = client_token(batch, 1, &offering);
         assert_eq!(token, client_token(batch, 1, &offering));
         assert_eq!(token.len(), 64);
-        for different in
-            [client_token(other, 1, &offering), client_token(batch, 2, &offering), client_token(batch, 1, &spot)]
-        {
+        for different in [
+            client_token(other, 1, &offering),
+            client_token(batch, 2, &offering),
+            client_token(batch, 1, &spot),
+        ] {
             assert_ne!(token, different);
         }
     }

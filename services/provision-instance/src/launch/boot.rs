@@ -28,9 +28,10 @@ impl Step for Boot {
             code: FailureCode::BootTimeout,
             sentence: "The machine started but never reported that it can be used.".to_owned(),
             fixer: Fixer::Admin,
-            next_step: "Try again; if it happens again, ask an admin to check the configuration's commands and \
+            next_step:
+                "Try again; if it happens again, ask an admin to check the configuration's commands and \
                         that machines can reach CloudApp."
-                .to_owned(),
+                    .to_owned(),
             detail: None,
         }
     }
@@ -63,7 +64,10 @@ enum Verdict {
 fn judge(instance: &InstanceRecord, report: Option<&Reported>) -> Verdict {
     let ec2_state = instance.ec2_state.as_deref().unwrap_or("pending");
     if instance.state().is_final()
-        || matches!(instance.state(), InstanceState::Terminating | InstanceState::Stopping | InstanceState::Stopped)
+        || matches!(
+            instance.state(),
+            InstanceState::Terminating | InstanceState::Stopping | InstanceState::Stopped
+        )
         || matches!(ec2_state, "shutting-down" | "terminated" | "stopping" | "stopped")
     {
         return Verdict::Failed(lost(instance));

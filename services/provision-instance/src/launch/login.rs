@@ -78,7 +78,12 @@ impl Step for Login {
             Occasion::Launch => EventKind::Ready,
             Occasion::Start => EventKind::Started,
         };
-        let told = Told { kind, dedupe: format!("{execution}:ready"), execution: Some(execution), running_since: None };
+        let told = Told {
+            kind,
+            dedupe: format!("{execution}:ready"),
+            execution: Some(execution),
+            running_since: None,
+        };
         tell(&mut transaction, clock, &ready, told).await?;
         self.notify_admins(&mut transaction, &ready, execution).await?;
         self.deps.crash.pass(CrashPoint::BeforeLoginCommit);

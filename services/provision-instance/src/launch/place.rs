@@ -68,7 +68,11 @@ impl Step for Place {
 
 impl Place {
     /// Chooses what to ask for and writes it down; asking is the next run's work.
-    async fn intend(&self, context: &StepContext<'_>, instance: &InstanceRecord) -> Result<Applied, StepError> {
+    async fn intend(
+        &self,
+        context: &StepContext<'_>,
+        instance: &InstanceRecord,
+    ) -> Result<Applied, StepError> {
         let id = instance.configuration_id();
         let spec = configurations::version(context.pool(), id, instance.configuration_version).await?;
         let configured = if spec.subnets.is_empty() { &self.0.settings.subnets } else { &spec.subnets };
@@ -96,11 +100,14 @@ impl Place {
 
     async fn user_data(&self, spec: &ConfigurationSpec) -> Result<Vec<u8>, StepError> {
         let authority = self.0.certificates.authority().await;
-        let authority = authority.map_err(|error| StepError::doing("the CA key cannot be read")(Box::new(error)))?;
+        let authority =
+            authority.map_err(|error| StepError::doing("the CA key cannot be read")(Box::new(error)))?;
         let mut settings = MachineSettings::new(authority, self.0.settings.report_url.clone());
         settings.metadata_base.clone_from(&self.0.settings.metadata_base);
         let rendered = cloudapp_user_data::render(spec, &settings);
-        Ok(rendered.map_err(|error| StepError::doing("user data cannot be rendered")(Box::new(error)))?.bytes())
+        Ok(rendered
+            .map_err(|error| StepError::doing("user data cannot be rendered")(Box::new(error)))?
+            .bytes())
     }
 
     fn frozen(
@@ -127,7 +134,11 @@ impl Place {
             min_count: 1,
             max_count: 1,
             user_data,
-            security_groups: if groups.is_empty() { self.0.settings.security_groups.clone() } else { groups.clone() },
+            security_groups: if groups.is_empty() {
+                self.0.settings.security_groups.clone()
+            } else {
+                groups.clone()
+            },
             instance_profile: spec.instance_profile.clone(),
             root_volume_gib: u32::from(spec.root_volume_gib),
             tags,

@@ -60,7 +60,10 @@ pub(super) fn told(refused: &[Refused]) -> Option<String> {
     let mut kinds: Vec<(&str, Market, Vec<&str>)> = Vec::new();
     for refusal in refused {
         let zone = refusal.zone.as_deref().unwrap_or("every zone");
-        match kinds.iter_mut().find(|(kind, market, _)| *kind == refusal.instance_type && *market == refusal.market) {
+        match kinds
+            .iter_mut()
+            .find(|(kind, market, _)| *kind == refusal.instance_type && *market == refusal.market)
+        {
             Some((_, _, zones)) => zones.push(zone),
             None => kinds.push((&refusal.instance_type, refusal.market, vec![zone])),
         }
@@ -117,7 +120,9 @@ mod tests {
     }
 
     fn subnets() -> Vec<Subnet> {
-        ["a", "b"].map(|zone| Subnet { id: format!("subnet-{zone}"), zone: format!("us-east-1{zone}") }).into()
+        ["a", "b"]
+            .map(|zone| Subnet { id: format!("subnet-{zone}"), zone: format!("us-east-1{zone}") })
+            .into()
     }
 
     fn refusal(offering: &Offering) -> Refused {

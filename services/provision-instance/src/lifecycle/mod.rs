@@ -30,7 +30,8 @@ pub(crate) struct EndInput {
 
 /// Stop (keeping the disk or not), start, destroy, extend.
 pub(crate) fn definitions(deps: &Arc<Deps>) -> [Definition; 4] {
-    let line = |kind, steps: Vec<Arc<dyn Step>>| Definition { kind, deadline: Duration::from_secs(45 * 60), steps };
+    let line =
+        |kind, steps: Vec<Arc<dyn Step>>| Definition { kind, deadline: Duration::from_secs(45 * 60), steps };
     [
         line(
             ExecutionKind::Stop,

@@ -30,7 +30,10 @@ impl Step for Settle {
         .await?;
         if busy {
             let until = self.0.after(self.0.settings.pace.look / 4);
-            return Ok(Applied::wait(until, "waiting for what is being done to the machine to be taken back"));
+            return Ok(Applied::wait(
+                until,
+                "waiting for what is being done to the machine to be taken back",
+            ));
         }
         Ok(Applied::Done(None))
     }

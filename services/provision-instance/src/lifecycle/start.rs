@@ -45,7 +45,9 @@ impl Step for Start {
                 transaction.commit().await?;
                 Ok(Applied::done("AWS starts the machine"))
             }
-            Err(error) if is_passing(&error) => Ok(Applied::retry("AWS did not take the request; trying again")),
+            Err(error) if is_passing(&error) => {
+                Ok(Applied::retry("AWS did not take the request; trying again"))
+            }
             Err(error) => Ok(Applied::Fail(error.failure())),
         }
     }
@@ -60,14 +62,18 @@ impl Step for Start {
             Err(_) => return Ok(Undone::Retry),
         }
         match self.0.machines.describe(std::slice::from_ref(id)).await {
-            Ok(machines) if machines.iter().all(|m| m.state == MachineState::Stopped || m.state.is_ending()) => {
+            Ok(machines)
+                if machines.iter().all(|m| m.state == MachineState::Stopped || m.state.is_ending()) =>
+            {
                 let mut transaction = context.begin().await?;
                 let stopped = set_state(&mut transaction, &instance, InstanceState::Stopped).await?;
-                sqlx::query("update instance set ec2_state = 'stopped', running_since = null where id = $1 and $2")
-                    .bind(instance.id().as_uuid())
-                    .bind(stopped)
-                    .execute(&mut *transaction)
-                    .await?;
+                sqlx::query(
+                    "update instance set ec2_state = 'stopped', running_since = null where id = $1 and $2",
+                )
+                .bind(instance.id().as_uuid())
+                .bind(stopped)
+                .execute(&mut *transaction)
+                .await?;
                 transaction.commit().await?;
                 Ok(Undone::Done)
             }

@@ -84,12 +84,18 @@ impl Consumer {
     pub(crate) async fn take(&self, body: &str) -> Result<(), ConsumeError> {
         match serde_json::from_str(body)? {
             InstanceEventMessage::Ec2(event) => self.heard(&event).await,
-            InstanceEventMessage::CloudApp(CloudAppEvent::ForceStopped { instance_id, actor, reason, at }) => {
-                self.force_stopped(instance_id, Forced { actor, reason }, at).await
-            }
-            InstanceEventMessage::CloudApp(CloudAppEvent::CancelLaunch { instance_id, actor, reason, .. }) => {
-                self.cancel_launch(instance_id, Forced { actor, reason }).await
-            }
+            InstanceEventMessage::CloudApp(CloudAppEvent::ForceStopped {
+                instance_id,
+                actor,
+                reason,
+                at,
+            }) => self.force_stopped(instance_id, Forced { actor, reason }, at).await,
+            InstanceEventMessage::CloudApp(CloudAppEvent::CancelLaunch {
+                instance_id,
+                actor,
+                reason,
+                ..
+            }) => self.cancel_launch(instance_id, Forced { actor, reason }).await,
         }
     }
 
@@ -135,7 +141,12 @@ impl Consumer {
     }
 
     /// An admin has told EC2 already; the row follows, and its owner reads why.
-    async fn force_stopped(&self, id: InstanceId, forced: Forced, at: DateTime<Utc>) -> Result<(), ConsumeError> {
+    async fn force_stopped(
+        &self,
+        id: InstanceId,
+        forced: Forced,
+        at: DateTime<Utc>,
+    ) -> Result<(), ConsumeError> {
         let mut transaction = self.deps.pool.begin().await?;
         let Some(instance) = lock(&mut transaction, id).await? else { return Ok(()) };
         if instance.state().is_final() || instance.actor().is_some() {
@@ -176,7 +187,10 @@ impl Consumer {
     ) -> Result<bool, ConsumeError> {
         let starting = matches!(
             instance.state(),
-            InstanceState::Requested | InstanceState::Launching | InstanceState::Booting | InstanceState::Starting
+            InstanceState::Requested
+                | InstanceState::Launching
+                | InstanceState::Booting
+                | InstanceState::Starting
         );
         if !starting {
             return Ok(false);

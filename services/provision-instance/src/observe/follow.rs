@@ -21,7 +21,9 @@ enum Step {
 /// The step from `state` that EC2's word calls for. `busy` says that a launch or start is under way: what goes wrong
 /// there is that execution's to judge.
 const fn step(state: InstanceState, machine: MachineState, busy: bool) -> Step {
-    use InstanceState::{Booting, Failed, Launching, Ready, Requested, Starting, Stopped, Stopping, Terminated, Terminating};
+    use InstanceState::{
+        Booting, Failed, Launching, Ready, Requested, Starting, Stopped, Stopping, Terminated, Terminating,
+    };
     match (state, machine) {
         (Launching, MachineState::Running) => Step::Become(Booting),
         (Terminating, MachineState::Terminated) => Step::Gone,
@@ -95,7 +97,10 @@ pub(crate) async fn closed_as_missing(
     close(connection, clock, instance, ending).await
 }
 
-async fn has_execution(connection: &mut PgConnection, instance: &InstanceRecord) -> Result<bool, sqlx::Error> {
+async fn has_execution(
+    connection: &mut PgConnection,
+    instance: &InstanceRecord,
+) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar(
         "select exists (select from execution where subject = $1 and state in ('pending', 'running') \
          and kind in ('launch', 'start'))",
@@ -203,7 +208,9 @@ fn outside_reason(machine: &Machine) -> String {
         MachineState::ShuttingDown | MachineState::Terminated => "ended",
     };
     match &machine.state_reason {
-        Some(reason) if reason.contains("SpotInstance") => format!("AWS took the spot machine back ({reason})."),
+        Some(reason) if reason.contains("SpotInstance") => {
+            format!("AWS took the spot machine back ({reason}).")
+        }
         Some(reason) => format!("It was {what} outside CloudApp ({reason})."),
         None => format!("It was {what} outside CloudApp."),
     }

@@ -48,7 +48,9 @@ impl Watch {
             if self.duty.is_ours().await {
                 match self.look().await {
                     Ok(next) => pause = pause.min(next),
-                    Err(error) => tracing::warn!(error = %cloudapp_chassis::error::Chain(&error), "a look at EC2 failed"),
+                    Err(error) => {
+                        tracing::warn!(error = %cloudapp_chassis::error::Chain(&error), "a look at EC2 failed")
+                    }
                 }
             }
             tokio::select! {
@@ -77,7 +79,9 @@ impl Watch {
                 .fetch_one(&self.deps.pool)
                 .await?;
         let floor = Duration::from_millis(20);
-        Ok(next.map_or(Duration::MAX, |next| (next - self.deps.clock.now()).to_std().unwrap_or_default().max(floor)))
+        Ok(next.map_or(Duration::MAX, |next| {
+            (next - self.deps.clock.now()).to_std().unwrap_or_default().max(floor)
+        }))
     }
 
     async fn describe(&self, due: &[InstanceRecord]) -> Result<(), WatchError> {
@@ -121,7 +125,11 @@ impl Watch {
         pause(instance.state(), age, pace.look, pace.look_at_rest)
     }
 
-    async fn take_in(&self, instance: &InstanceRecord, machine: Option<&Machine>) -> Result<bool, WatchError> {
+    async fn take_in(
+        &self,
+        instance: &InstanceRecord,
+        machine: Option<&Machine>,
+    ) -> Result<bool, WatchError> {
         let deps = &self.deps;
         let mut transaction = deps.pool.begin().await?;
         let changed = match machine {

@@ -164,8 +164,14 @@ mod tests {
         let encoded = encode(&events).unwrap();
         assert_eq!(encoded, encode(&events).unwrap());
         let reader = SerializedFileReader::new(encoded).unwrap();
-        let names: Vec<_> =
-            reader.metadata().file_metadata().schema().get_fields().iter().map(|f| f.name().to_owned()).collect();
+        let names: Vec<_> = reader
+            .metadata()
+            .file_metadata()
+            .schema()
+            .get_fields()
+            .iter()
+            .map(|f| f.name().to_owned())
+            .collect();
         assert_eq!(names.len(), 21);
         assert_eq!(names[16], "price_micros_per_hour");
         let rows: Vec<_> = reader.get_row_iter(None).unwrap().map(Result::unwrap).collect();

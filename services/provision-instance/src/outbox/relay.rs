@@ -98,7 +98,10 @@ impl Relay {
     }
 
     async fn postpone(&self, message: &Due) -> Result<(), sqlx::Error> {
-        let pause = cloudapp_workflow::Backoff { first: Duration::from_millis(500), longest: Duration::from_secs(60) };
+        let pause = cloudapp_workflow::Backoff {
+            first: Duration::from_millis(500),
+            longest: Duration::from_secs(60),
+        };
         sqlx::query("update outbox set next_try_at = $2 where id = $1")
             .bind(message.id)
             .bind(self.deps.after(pause.draw(u32::try_from(message.tries).unwrap_or(1))))

@@ -13,12 +13,17 @@ impl From<ReportError> for ApiError {
         match &error {
             ReportError::NotProven(reason) => {
                 tracing::warn!(reason, "a boot report is refused");
-                Self::new(ProblemCode::Forbidden, "The identity document does not prove which machine this is.")
+                Self::new(
+                    ProblemCode::Forbidden,
+                    "The identity document does not prove which machine this is.",
+                )
             }
             ReportError::Unknown => Self::not_found("machine"),
             // The machine tries again: a reply of EC2 may still be on its way to us.
             ReportError::NotKnownYet => Self::unavailable(&error),
-            ReportError::Outdated => Self::new(ProblemCode::Conflict, "The report is about an earlier start."),
+            ReportError::Outdated => {
+                Self::new(ProblemCode::Conflict, "The report is about an earlier start.")
+            }
             ReportError::Database(_) | ReportError::Workflow(_) => Self::internal(&error),
         }
     }

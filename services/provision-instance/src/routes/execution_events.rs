@@ -36,7 +36,10 @@ pub(super) async fn handler(
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
     // Subscribed before the first look, so that no change falls between the two.
     let subscription = app.feed.subscribe(id).ok_or_else(|| {
-        ApiError::new(ProblemCode::Unavailable, "Too many people are watching; reload the page to see how it stands.")
+        ApiError::new(
+            ProblemCode::Unavailable,
+            "Too many people are watching; reload the page to see how it stands.",
+        )
     })?;
     let first = executions::visible(&app.deps, &app.guard, &caller, id).await?;
     let events = changes(first, subscription).map(|execution| Ok(event(&execution)));
@@ -45,7 +48,10 @@ pub(super) async fn handler(
 
 fn event(execution: &Execution) -> Event {
     // An execution is always JSON; a comment is the least bad answer if it were not.
-    Event::default().event("execution").json_data(execution).unwrap_or_else(|_| Event::default().comment("unreadable"))
+    Event::default()
+        .event("execution")
+        .json_data(execution)
+        .unwrap_or_else(|_| Event::default().comment("unreadable"))
 }
 
 /// The execution now, then each change, until its final state.

@@ -51,7 +51,10 @@ impl Wanted {
             None | Some("") => InstanceState::ALL.to_vec(),
             Some("live") => InstanceState::ALL.iter().copied().filter(|state| !state.is_final()).collect(),
             Some(name) => vec![name.parse().map_err(|_| {
-                FieldErrors::one("state", "must be a state of a machine, or `live` for every state that is not final")
+                FieldErrors::one(
+                    "state",
+                    "must be a state of a machine, or `live` for every state that is not final",
+                )
             })?],
         };
         let before = query.cursor.as_deref().map(str::parse).transpose();

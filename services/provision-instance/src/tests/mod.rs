@@ -1,1 +1,9 @@
+//! Machines from the click to their end, on a real PostgreSQL and against the EC2 simulator over the wire.
 
+mod admission;
+mod ends;
+mod faults;
+mod launch;
+mod lifecycle;
+mod proof;
+mod resume;
