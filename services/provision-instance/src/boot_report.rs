@@ -59,7 +59,7 @@ pub(crate) async fn take(
         .map_err(|refused| ReportError::NotProven(refused.to_string()))?;
     prove(deps, report, &identity)?;
     let Some(instance) = instance::load_by_ec2_id(&deps.pool, &identity.instance_id).await? else {
-        let recent = !deps.grace_is_over(identity.pending_time);
+        let recent = !deps.grace_is_over(identity.pending_time + CLOCK_DIFFERENCE);
         return Err(if recent { ReportError::NotKnownYet } else { ReportError::Unknown });
     };
     if is_outdated(&instance, &identity) {

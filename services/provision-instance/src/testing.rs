@@ -114,8 +114,9 @@ impl CaKey for MemoryKey {
 
 /// Everything that a test touches.
 pub(crate) struct World {
-    pub(crate) database: TestDatabase,
-    pub(crate) simulator: Simulator,
+    /// Kept for as long as the world is.
+    _database: TestDatabase,
+    _simulator: Simulator,
     pub(crate) control: Control,
     pub(crate) app: App,
     pub(crate) outside: Arc<Outside>,
@@ -198,7 +199,17 @@ impl World {
         tokio::spawn(app.feed.clone().run(shutdown.clone()));
         let configuration = publish(&database, changes).await;
         let outside = Arc::default();
-        Self { database, simulator, control, app, outside, configuration, issuer, router, shutdown }
+        Self {
+            _database: database,
+            _simulator: simulator,
+            control,
+            app,
+            outside,
+            configuration,
+            issuer,
+            router,
+            shutdown,
+        }
     }
 
     /// Starts a replica's tasks.

@@ -81,7 +81,8 @@ async fn several_replicas_share_the_work_without_doubling_it() {
         world.work(replica);
     }
     for accepted in accepted {
-        assert_eq!(world.ended(accepted.execution_id).await.state, ExecutionState::Succeeded);
+        let execution = world.ended(accepted.execution_id).await;
+        assert_eq!(execution.state, ExecutionState::Succeeded, "{execution:?}");
     }
     assert_eq!(world.control.instances().await.unwrap().len(), 12);
 }
