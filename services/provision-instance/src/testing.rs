@@ -28,7 +28,7 @@ use cloudapp_ec2_simulator::{
 use cloudapp_postgres::testing::TestDatabase;
 use cloudapp_ssh_ca::{CaKey, CaKeyError};
 use cloudapp_test_issuer::{TestIssuer, TokenSpec};
-use cloudapp_workflow::{Backoff, Signals, Store, WorkerSettings};
+use cloudapp_workflow::{Backoff, Signals, Store, Worker, WorkerSettings};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
@@ -43,6 +43,7 @@ use crate::app::{self, App};
 use crate::crash::CrashPoints;
 use crate::deps::{self, Deps};
 use crate::feed::Feed;
+use crate::observe::Watch;
 use crate::ports::{Delivered, EventQueue, EventStore, Noticeboard, OutletError, Postbox};
 use crate::settings::{Pace, Settings};
 use crate::tasks::{self, Outlets};
@@ -279,6 +280,20 @@ impl World {
     pub(crate) async fn try_create(&self, sub: &str, key: &str) -> Answer {
         let body = json!({ "configuration_id": self.configuration, "ssh_public_key": PUBLIC_KEY });
         self.post("/api/instances", sub, key, body).await
+    }
+
+    /// Runs an execution to its end without any task of a replica.
+    pub(crate) async fn run_by_hand(&self, id: ExecutionId) {
+        let deps = &self.app.deps;
+        let (store, signals) = (deps.executions.clone(), deps.signals.clone());
+        let worker = Worker::new(store, self.app.definitions.clone(), signals, worker_settings("hand"));
+        let watch = Watch::new(Arc::clone(deps), "hand");
+        self.until("the execution ends", async || {
+            worker.run_due().await.unwrap();
+            watch.look().await.unwrap();
+            self.execution(id).await.state.is_final().then_some(())
+        })
+        .await;
     }
 
     /// Does something to a machine and follows it to its end.

@@ -113,7 +113,7 @@ impl Login {
         let ready = sqlx::query_as(
             "update instance set state = 'ready', running_since = $2, ready_at = coalesce(ready_at, $2), \
                  expires_at = coalesce(expires_at, $3), max_expires_at = coalesce(max_expires_at, $4), \
-                 look_at = $5, reason = null \
+                 look_at = $5, reason = null, actor = null \
              where id = $1 returning *",
         )
         .bind(current.id().as_uuid())

@@ -149,8 +149,13 @@ impl Consumer {
     ) -> Result<(), ConsumeError> {
         let mut transaction = self.deps.pool.begin().await?;
         let Some(instance) = lock(&mut transaction, id).await? else { return Ok(()) };
-        if instance.state().is_final() || instance.actor().is_some() {
+        if instance.actor().is_some() {
             return Ok(());
+        }
+        if instance.state().is_final() {
+            // EC2 was faster than the message; its owner still reads who it was.
+            name_admin(&mut transaction, &instance, &forced).await?;
+            return Ok(transaction.commit().await?);
         }
         let next = match instance.on_stop() {
             OnStop::Terminate => InstanceState::Terminating,
@@ -212,11 +217,24 @@ async fn remember(
     forced: &Forced,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query("update instance set reason = $2, actor = $3, look_at = $4 where id = $1")
+    name_admin(connection, instance, forced).await?;
+    sqlx::query("update instance set look_at = $2 where id = $1")
+        .bind(instance.id().as_uuid())
+        .bind(now)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn name_admin(
+    connection: &mut sqlx::PgConnection,
+    instance: &InstanceRecord,
+    forced: &Forced,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("update instance set reason = $2, actor = $3 where id = $1")
         .bind(instance.id().as_uuid())
         .bind(told(forced))
         .bind(forced.actor.as_str())
-        .bind(now)
         .execute(connection)
         .await?;
     Ok(())

@@ -171,7 +171,7 @@ async fn became_ready_again(
         return Ok(false);
     }
     let row: InstanceRecord = sqlx::query_as(
-        "update instance set running_since = $2, generation = generation + 1, reason = null \
+        "update instance set running_since = $2, generation = generation + 1, reason = null, actor = null \
          where id = $1 returning *",
     )
     .bind(instance.id().as_uuid())

@@ -158,22 +158,13 @@ async fn a_machine_that_nobody_owns_is_marked_first_and_removed_later() {
     assert!(world.living_machines().await.is_empty(), "{id}");
 }
 
-/// A managed machine whose row has ended.
+/// A managed machine that no row owns any more.
 async fn plant_orphan(world: &World) -> InstanceId {
-    world.work("worker");
     let accepted = world.create("ann", "k").await;
-    world.ended(accepted.execution_id).await;
-    // From here on only the test acts.
-    let orphaned =
-        sqlx::query("update instance set ec2_instance_id = null, state = 'failed', look_at = null")
-            .execute(world.pool());
-    sqlx::query(
-        "insert into duty values ('reconcile', 'nobody', now() + interval '1 hour') \
-                 on conflict (name) do update set holder = 'nobody', until = excluded.until",
-    )
-    .execute(world.pool())
-    .await
-    .unwrap();
-    orphaned.await.unwrap();
+    world.run_by_hand(accepted.execution_id).await;
+    sqlx::query("update instance set ec2_instance_id = null, state = 'failed', look_at = null")
+        .execute(world.pool())
+        .await
+        .unwrap();
     accepted.instance_id
 }

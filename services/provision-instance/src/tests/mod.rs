@@ -2,6 +2,7 @@
 
 mod admission;
 mod ends;
+mod export;
 mod faults;
 mod launch;
 mod lifecycle;

@@ -15,8 +15,8 @@ use cloudapp_domain::{
 use cloudapp_postgres::testing::TestDatabase;
 use cloudapp_workflow::harness::{self, Proof};
 use cloudapp_workflow::{
-    Applied, Backoff, Definition, Definitions, NewExecution, Signals, Step, StepContext, StepError, Store,
-    Undone, Worker, WorkerSettings,
+    Applied, Backoff, Definition, Definitions, NewExecution, Signals, SignalsTask, Step, StepContext,
+    StepError, Store, Undone, Worker, WorkerSettings,
 };
 use futures::FutureExt as _;
 use sqlx::{Executor as _, PgPool};
@@ -409,4 +409,27 @@ async fn a_running_worker_is_woken_and_hands_over_on_shutdown() {
     tokio::time::timeout(Duration::from_secs(10), ended).await.unwrap();
     shutdown.cancel();
     running.await.unwrap();
+}
+
+#[tokio::test]
+async fn signals_reach_other_processes() {
+    let world = world().await;
+    let (here, there) = (Signals::default(), Signals::default());
+    let shutdown = tokio_util::sync::CancellationToken::new();
+    for (signals, origin) in [(&here, "here"), (&there, "there")] {
+        let task = SignalsTask::new(signals.clone(), world.pool.clone(), origin.to_owned());
+        tokio::spawn(task.run(shutdown.clone()));
+    }
+    let (id, mut changes) = (ExecutionId::new(&SystemClock), there.subscribe());
+    // The listener needs a moment to connect; a signal is only a hint and may be repeated.
+    let heard = async {
+        loop {
+            here.changed(id);
+            if let Ok(change) = tokio::time::timeout(Duration::from_millis(100), changes.recv()).await {
+                return change.unwrap();
+            }
+        }
+    };
+    assert_eq!(tokio::time::timeout(Duration::from_secs(20), heard).await.unwrap(), id);
+    shutdown.cancel();
 }
