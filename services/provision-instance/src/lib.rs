@@ -27,6 +27,7 @@ mod lifetime;
 mod observe;
 mod outbox;
 mod ports;
+mod prune;
 mod reconcile;
 mod routes;
 mod schema;

@@ -11,6 +11,7 @@ use crate::lifetime::Lifetimes;
 use crate::observe::{Consumer, Watch};
 use crate::outbox::{Exporter, Relay};
 use crate::ports::{EventQueue, EventStore, Noticeboard, Postbox};
+use crate::prune::Pruner;
 use crate::reconcile::Reconciler;
 
 /// Where things go to and come from.
@@ -41,5 +42,6 @@ pub(crate) fn start(
     tasks.spawn(Relay::new(Arc::clone(&deps), outlets.login, outlets.admins).run(shutdown.clone()));
     tasks.spawn(Exporter::new(Arc::clone(&deps), outlets.events, &holder).run(shutdown.clone()));
     tasks.spawn(Lifetimes::new(Arc::clone(&deps), definitions, &holder).run(shutdown.clone()));
+    tasks.spawn(Pruner::new(Arc::clone(&deps), &holder).run(shutdown.clone()));
     tasks.spawn(Reconciler::new(deps, &holder).run(shutdown.clone()));
 }

@@ -115,8 +115,8 @@ impl CaKey for MemoryKey {
 
 /// Everything that a test touches.
 pub(crate) struct World {
+    database: TestDatabase,
     /// Kept for as long as the world is.
-    _database: TestDatabase,
     _simulator: Simulator,
     pub(crate) control: Control,
     pub(crate) app: App,
@@ -201,7 +201,7 @@ impl World {
         let configuration = publish(&database, changes).await;
         let outside = Arc::default();
         Self {
-            _database: database,
+            database,
             _simulator: simulator,
             control,
             app,
@@ -223,6 +223,10 @@ impl World {
         };
         let (tracker, deps) = (TaskTracker::new(), &self.app.deps);
         tasks::start(deps, &self.app.definitions, outlets, worker_settings(name), &tracker, &self.shutdown);
+    }
+
+    pub(crate) fn database_url(&self) -> &str {
+        &self.database.schemas().provision
     }
 
     pub(crate) fn pool(&self) -> &PgPool {

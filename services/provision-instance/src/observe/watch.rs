@@ -49,7 +49,7 @@ impl Watch {
                 match self.look().await {
                     Ok(next) => pause = pause.min(next),
                     Err(error) => {
-                        tracing::warn!(error = %cloudapp_chassis::error::Chain(&error), "a look at EC2 failed")
+                        tracing::warn!(error = %cloudapp_chassis::error::Chain(&error), "a look at EC2 failed");
                     }
                 }
             }

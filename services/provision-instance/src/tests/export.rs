@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::outbox::Exporter;
 use crate::ports::{EventStore, OutletError};
+use crate::prune::Pruner;
 use crate::testing::World;
 
 /// Takes the object and says that it did not.
@@ -37,6 +38,25 @@ async fn a_flush_that_is_repeated_writes_the_same_object_again() {
     assert_eq!(exporter.flush().await.unwrap(), 1);
     assert_eq!(exporter.flush().await.unwrap(), 0);
     assert_eq!(world.outside.objects.lock().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn only_what_is_delivered_and_old_is_forgotten() {
+    let world = World::asleep(json!({})).await;
+    world.create("ann", "old").await;
+    let exporter = Exporter::new(world.app.deps.clone(), world.outside.clone(), "a");
+    exporter.flush().await.unwrap();
+    world.create("ann", "new").await;
+    let pruner = Pruner::new(world.app.deps.clone(), "a");
+    assert_eq!(pruner.pass().await.unwrap(), 0);
+    for sql in [
+        "update outbox set delivered_at = delivered_at - interval '8 days', created_at = created_at - interval '8 days'",
+        "update idempotency set created_at = created_at - interval '8 days' where key = 'old'",
+    ] {
+        sqlx::query(sql).execute(world.pool()).await.unwrap();
+    }
+    assert_eq!(pruner.pass().await.unwrap(), 2);
+    assert_eq!(exporter.flush().await.unwrap(), 1, "what was not delivered is still there");
 }
 
 #[tokio::test]

@@ -80,6 +80,36 @@ async fn troubles_of_ec2_only_delay_an_end() {
     assert!(world.living_machines().await.is_empty());
 }
 
+#[tokio::test]
+async fn a_machine_can_be_destroyed_while_it_is_being_started() {
+    let world = World::start().await;
+    let id = ready(&world).await;
+    world.act("ann", id, "stop", "s1").await;
+    world.control.change_settings(&json!({ "next_boot_outcomes": ["silence"] })).await.unwrap();
+    let answer = world.post(&format!("/api/instances/{id}/start"), "ann", "s2", json!({})).await;
+    let start = serde_json::from_value(answer.body["execution_id"].clone()).unwrap();
+    world.until_state(id, InstanceState::Starting).await;
+    let destroyed = world.act("ann", id, "destroy", "s3").await;
+    assert_eq!(destroyed.state, ExecutionState::Succeeded, "{destroyed:?}");
+    assert_eq!(world.ended(start).await.state, ExecutionState::Cancelled);
+    assert_eq!(world.instance(id).await.state, InstanceState::Terminated);
+    assert!(world.living_machines().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_start_that_is_cancelled_leaves_the_machine_stopped() {
+    let world = World::start().await;
+    let id = ready(&world).await;
+    world.act("ann", id, "stop", "s1").await;
+    world.control.change_settings(&json!({ "next_boot_outcomes": ["silence"] })).await.unwrap();
+    world.post(&format!("/api/instances/{id}/start"), "ann", "s2", json!({})).await;
+    world.until_state(id, InstanceState::Starting).await;
+    let execution = world.act("ann", id, "stop", "s3").await;
+    assert_eq!(execution.state, ExecutionState::Cancelled, "{execution:?}");
+    assert_eq!(world.instance(id).await.state, InstanceState::Stopped);
+    assert_eq!(world.act("ann", id, "start", "s4").await.state, ExecutionState::Succeeded);
+}
+
 /// Ann's machine, ready.
 pub(super) async fn ready(world: &World) -> cloudapp_domain::InstanceId {
     let accepted = world.create("ann", "launch").await;

@@ -6,5 +6,6 @@ mod export;
 mod faults;
 mod launch;
 mod lifecycle;
+mod process;
 mod proof;
 mod resume;
