@@ -1,19 +1,14 @@
 //! A whole world for a test: PostgreSQL, the EC2 simulator over the wire, a certificate authority in memory, and
 //! state-based fakes of SQS, SNS and S3. Machines post their boot reports to a listener of the test's own.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+mod outside;
+
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use aws_config::{BehaviorVersion, Region};
-use aws_lc_rs::digest::{Digest, SHA256};
-use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
 use axum::Router;
 use axum::body::Body;
-use bytes::Bytes;
 use cloudapp_chassis::http_client;
 use cloudapp_chassis::token::{Guard, TokenVerifier};
 use cloudapp_contract::execution::Execution;
@@ -26,7 +21,6 @@ use cloudapp_ec2_simulator::{
     Control, InstanceState as MachineState, InstanceView, Simulator, SimulatorConfig,
 };
 use cloudapp_postgres::testing::TestDatabase;
-use cloudapp_ssh_ca::{CaKey, CaKeyError};
 use cloudapp_test_issuer::{TestIssuer, TokenSpec};
 use cloudapp_workflow::{Backoff, Signals, Store, Worker, WorkerSettings};
 use http::{Request, StatusCode};
@@ -44,74 +38,17 @@ use crate::crash::CrashPoints;
 use crate::deps::{self, Deps};
 use crate::feed::Feed;
 use crate::observe::Watch;
-use crate::ports::{Delivered, EventQueue, EventStore, Noticeboard, OutletError, Postbox};
 use crate::settings::{Pace, Settings};
 use crate::tasks::{self, Outlets};
+
+use self::outside::MemoryKey;
+pub(crate) use self::outside::Outside;
 
 /// A public key that nobody has the other half of.
 pub(crate) const PUBLIC_KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHUiiYfgWgjMlG+UjMIz8kVsM6sBmzVWYl2YMK4ynQ1r somebody";
 /// Enough for anything that is going to happen.
 const PATIENCE: Duration = Duration::from_secs(40);
-
-/// What arrived outside.
-#[derive(Debug, Default)]
-pub(crate) struct Outside {
-    pub(crate) logins: Mutex<Vec<Value>>,
-    pub(crate) notices: Mutex<Vec<(String, String)>>,
-    pub(crate) objects: Mutex<BTreeMap<String, Bytes>>,
-}
-
-#[async_trait]
-impl Postbox for Outside {
-    async fn send(&self, body: &str) -> Result<(), OutletError> {
-        self.logins.lock().unwrap().push(serde_json::from_str(body).unwrap());
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl Noticeboard for Outside {
-    async fn publish(&self, subject: &str, body: &str) -> Result<(), OutletError> {
-        self.notices.lock().unwrap().push((subject.to_owned(), body.to_owned()));
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl EventStore for Outside {
-    async fn put(&self, key: &str, body: Bytes) -> Result<(), OutletError> {
-        self.objects.lock().unwrap().insert(key.to_owned(), body);
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl EventQueue for Outside {
-    async fn receive(&self) -> Result<Vec<Delivered>, OutletError> {
-        // Nothing ever comes by itself: the shared describe must do.
-        std::future::pending().await
-    }
-
-    async fn done(&self, _: &[String]) -> Result<(), OutletError> {
-        Ok(())
-    }
-}
-
-struct MemoryKey(EcdsaKeyPair);
-
-#[async_trait]
-impl CaKey for MemoryKey {
-    async fn public_key_spki(&self) -> Result<Vec<u8>, CaKeyError> {
-        let der: PublicKeyX509Der<'_> = self.0.public_key().as_der().map_err(CaKeyError::new)?;
-        Ok(der.as_ref().to_vec())
-    }
-
-    async fn sign_digest(&self, digest: &[u8; 32]) -> Result<Vec<u8>, CaKeyError> {
-        let digest = Digest::import_less_safe(digest, &SHA256).map_err(CaKeyError::new)?;
-        Ok(self.0.sign_digest(&digest).map_err(CaKeyError::new)?.as_ref().to_vec())
-    }
-}
 
 /// Everything that a test touches.
 pub(crate) struct World {
@@ -381,14 +318,11 @@ async fn dependencies(
         .endpoint_url(simulator.endpoint())
         .load()
         .await;
-    let document =
-        EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &SystemRandom::new()).unwrap();
-    let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, document.as_ref()).unwrap();
     Deps {
         pool: pool.clone(),
         clock: Arc::clone(clock),
         machines: Arc::new(Ec2Machines::new(Ec2::new(&aws), Rates::UNLIMITED)),
-        certificates: Arc::new(KmsCertificates::with_key(Arc::new(MemoryKey(pair)))),
+        certificates: Arc::new(KmsCertificates::with_key(Arc::new(MemoryKey::new()))),
         executions: Store::new(pool.clone(), Arc::clone(clock)),
         signals: Signals::default(),
         settings: settings(report_url),
