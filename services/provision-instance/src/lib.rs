@@ -1,1 +1,144 @@
-//! cloudapp-provision-instance
+//! provision-instance: launches, stops, starts and destroys machines, and tells how it goes.
+//!
+//! * `routes/` — one file per operation; they call `application/`, which decides and writes in one transaction.
+//! * `launch/` and `lifecycle/` — the steps of executions, run by `cloudapp-workflow`.
+//! * `observe/` — what EC2 says: events as hints, one shared describe as the truth.
+//! * `outbox/` — what leaves: login details, notices, the event log.
+//! * `reconcile` and `lifetime` — beside the workflow: machines that nobody owns, machines whose time is over.
+//! * `ports/` — what all that needs from outside; `adapters/` — EC2, SQS, SNS, S3 and KMS behind them.
+//!
+//! Any number of replicas may run: rows are leased and fenced, duties that one must do are leased by name.
+
+mod adapters;
+mod app;
+mod application;
+mod args;
+mod boot_report;
+mod column;
+mod configurations;
+mod crash;
+mod deps;
+mod duty;
+mod feed;
+mod instance;
+mod launch;
+mod lifecycle;
+mod lifetime;
+mod observe;
+mod outbox;
+mod ports;
+mod prune;
+mod reconcile;
+mod routes;
+mod schema;
+mod settings;
+mod tasks;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use cloudapp_aws::{kms, s3, sns, sqs};
+use cloudapp_chassis::token::{Guard, TokenVerifier};
+use cloudapp_chassis::{health, http_client, server, telemetry};
+use cloudapp_database::{DatabaseReadiness, PublishedRevocations};
+use cloudapp_domain::{Clock, EventId, SystemClock};
+use cloudapp_ec2::Ec2;
+use cloudapp_workflow::{Signals, SignalsTask, Store, WorkerSettings};
+use sqlx::PgPool;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use args::{Args, MachineArgs, OutletArgs, Role};
+pub use routes::openapi;
+pub use schema::{SchemaError, migrate};
+
+use app::App;
+use crash::CrashPoints;
+use deps::Deps;
+use feed::Feed;
+use tasks::Outlets;
+
+/// Serves and works until `shutdown`, as its role says. Never migrates: see [`migrate`].
+///
+/// # Errors
+/// If the database does not answer or its schema is older than this program, a certificate file cannot be read, or
+/// the address cannot be had.
+pub async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let metrics = telemetry::init_metrics()?;
+    let pool = cloudapp_database::connect(&args.database).await?;
+    schema::require_current(&pool).await?;
+    let identities = Arc::new(adapters::Ec2Identities(identities(&args)?));
+    let aws = cloudapp_aws::config::load().await;
+    let deps = Arc::new(dependencies(&args, &aws, &pool, &clock));
+    let definitions = deps::definitions(&deps);
+
+    let tasks = TaskTracker::new();
+    let holder = EventId::new(clock.as_ref()).to_string();
+    let signals = SignalsTask::new(deps.signals.clone(), pool.clone(), holder.clone());
+    tasks.spawn(signals.run(shutdown.clone()));
+    if args.role.works() {
+        let outlets = outlets(&args, &aws);
+        tasks::start(&deps, &definitions, outlets, WorkerSettings::named(holder), &tasks, &shutdown);
+    }
+    let health = health::routes(Arc::new(DatabaseReadiness(pool.clone())), metrics);
+    let router = if args.role.serves() {
+        let verifier =
+            TokenVerifier::new(args.token.clone(), http_client::short_calls()?, Arc::clone(&clock));
+        let revocations = Arc::new(PublishedRevocations(pool.clone()));
+        let guard = Guard::new(Arc::new(verifier), revocations, Arc::clone(&clock));
+        let feed = Feed::new(deps.executions.clone(), deps.signals.clone());
+        tasks.spawn(feed.clone().run(shutdown.clone()));
+        app::service(App { deps: Arc::clone(&deps), definitions, guard, feed, identities }).merge(health)
+    } else {
+        health
+    };
+    let address = args.listen.listen;
+    let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+    tracing::info!(%address, role = ?args.role, "provision-instance serves");
+    let served = server::serve(listener, router, shutdown.clone()).await;
+    // Also when serving failed: leases are handed over.
+    shutdown.cancel();
+    tasks.close();
+    tasks.wait().await;
+    pool.close().await;
+    Ok(served?)
+}
+
+fn dependencies(args: &Args, aws: &aws_config::SdkConfig, pool: &PgPool, clock: &Arc<dyn Clock>) -> Deps {
+    let key = kms::SigningKey::new(aws, &args.machines.ssh_ca_key_id);
+    let crash_at = args.crash_at.clone().filter(|_| args.allow_crash_points);
+    Deps {
+        pool: pool.clone(),
+        clock: Arc::clone(clock),
+        machines: Arc::new(adapters::Ec2Machines::new(Ec2::new(aws), adapters::Rates::AWS)),
+        certificates: Arc::new(adapters::KmsCertificates::new(key)),
+        executions: Store::new(pool.clone(), Arc::clone(clock)),
+        signals: Signals::default(),
+        settings: args.settings(),
+        crash: CrashPoints::at(crash_at),
+    }
+}
+
+fn outlets(args: &Args, aws: &aws_config::SdkConfig) -> Outlets {
+    let to = &args.outlets;
+    Outlets {
+        login: Arc::new(adapters::LoginQueue(sqs::Queue::new(aws, &to.login_queue_url))),
+        admins: Arc::new(adapters::AdminTopic(sns::Topic::new(aws, &to.admin_topic_arn))),
+        events: Arc::new(adapters::EventBucket(s3::Bucket::new(aws, &to.events_bucket))),
+        queue: Arc::new(adapters::InstanceEventsQueue(sqs::Queue::new(aws, &to.instance_events_queue_url))),
+    }
+}
+
+/// EC2's regional certificates, and those of a local run.
+fn identities(args: &Args) -> anyhow::Result<cloudapp_identity_document::Verifier> {
+    let verifier = cloudapp_identity_document::Verifier::bundled();
+    let Some(path) = &args.machines.identity_certificates else { return Ok(verifier) };
+    let pem = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    verifier.with_extra(&pem).with_context(|| format!("cannot use the certificates in {}", path.display()))
+}

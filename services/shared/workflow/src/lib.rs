@@ -1,1 +1,44 @@
-//! cloudapp-workflow
+//! Durable executions on PostgreSQL.
+//!
+//! A [`Definition`] is a line of [`Step`]s, each with `apply` and `undo`, each one external effect, each safe to
+//! repeat. The engine promises:
+//!
+//! * **Nothing is lost.** An execution is a row. Whoever claims it holds a lease that expires; the next run is
+//!   written down, with back-off, *before* the work, so a crash backs off by itself.
+//! * **Nobody writes out of turn.** Every claim raises the row's fence; every write names the fence it was claimed
+//!   under and fails as [`StepError::LeaseLost`] otherwise, the steps' own transactions included
+//!   ([`StepContext::begin`]).
+//! * **Everything ends.** Steps and executions have deadlines; a cancel is honoured before every step. What cannot
+//!   go on is undone backwards and ends as failed or cancelled; what cannot be undone ends as stuck, never silently.
+//! * **Waiting costs nothing.** A step that waits gives its lease back and names a time; [`Store::wake`] brings
+//!   it forward, and a wake-up during the run is not lost.
+//!
+//! What happens next is decided by pure functions in [`planner`]; the rest only carries it out. [`harness`] proves
+//! a definition: it fails, repeats and undoes each step in turn and asks for a clean slate.
+
+mod backoff;
+mod definition;
+pub mod harness;
+pub mod planner;
+mod run;
+mod signals;
+mod store;
+mod worker;
+
+pub use backoff::Backoff;
+pub use definition::{
+    Applied, Definition, Definitions, Execution, FencedTransaction, Step, StepContext, StepError, Undone,
+};
+pub use signals::{Signals, SignalsTask};
+pub use store::{ExecutionView, NewExecution, StepView, Store, StoreError};
+pub use worker::{Worker, WorkerSettings};
+
+/// Creates or updates the tables `execution` and `execution_step` in the first schema of the pool's search path.
+///
+/// # Errors
+/// If a migration fails, or the tables are newer than this code.
+pub async fn migrate(pool: &sqlx::PgPool) -> Result<(), sqlx::migrate::MigrateError> {
+    let mut migrator = sqlx::migrate!("./migrations");
+    migrator.dangerous_set_table_name("_workflow_migrations");
+    migrator.run(pool).await
+}

@@ -1,0 +1,12 @@
+//! What the routes ask for, apart from HTTP.
+
+pub(crate) mod access;
+pub(crate) mod act;
+pub(crate) mod create;
+pub(crate) mod credentials;
+pub(crate) mod executions;
+mod idempotency;
+pub(crate) mod login_details;
+pub(crate) mod revocations;
+
+pub(crate) use idempotency::digest;

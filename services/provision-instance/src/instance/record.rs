@@ -1,0 +1,152 @@
+use chrono::{DateTime, Utc};
+use cloudapp_contract::instance::Instance;
+use cloudapp_domain::{
+    ConfigurationId, Ec2InstanceId, ExecutionId, Failure, InstanceId, InstanceState, Market, OnStop,
+    PricePerHour, UserSub,
+};
+use sqlx::types::Json;
+use sqlx::{PgConnection, PgExecutor};
+use uuid::Uuid;
+
+use crate::column::Word;
+
+/// A machine's row.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub(crate) struct InstanceRecord {
+    id: Uuid,
+    owner: Word<UserSub>,
+    state: Word<InstanceState>,
+    configuration_id: Uuid,
+    pub(crate) configuration_version: i32,
+    pub(crate) configuration_name: String,
+    pub(crate) login_user: String,
+    on_stop: Word<OnStop>,
+    pub(crate) boot_report_required: bool,
+    pub(crate) ssh_public_key: Option<String>,
+    pub(crate) lifetime_hours: i32,
+    pub(crate) max_lifetime_hours: i32,
+    pub(crate) price_micros: Option<i64>,
+    execution_id: Uuid,
+    ec2_instance_id: Option<Word<Ec2InstanceId>>,
+    pub(crate) ec2_state: Option<String>,
+    pub(crate) ec2_state_reason: Option<String>,
+    pub(crate) instance_type: Option<String>,
+    pub(crate) zone: Option<String>,
+    market: Option<Word<Market>>,
+    pub(crate) host: Option<String>,
+    pub(crate) reason: Option<String>,
+    failure: Option<Json<Failure>>,
+    actor: Option<Word<UserSub>>,
+    pub(crate) generation: i32,
+    pub(crate) asked_at: Option<DateTime<Utc>>,
+    pub(crate) placed_at: Option<DateTime<Utc>>,
+    pub(crate) running_since: Option<DateTime<Utc>>,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) ready_at: Option<DateTime<Utc>>,
+    pub(crate) expires_at: Option<DateTime<Utc>>,
+    pub(crate) max_expires_at: Option<DateTime<Utc>>,
+    pub(crate) ended_at: Option<DateTime<Utc>>,
+    pub(crate) missing_since: Option<DateTime<Utc>>,
+}
+
+impl InstanceRecord {
+    pub(crate) fn id(&self) -> InstanceId {
+        InstanceId::from(self.id)
+    }
+
+    pub(crate) const fn owner(&self) -> &UserSub {
+        &self.owner.0
+    }
+
+    pub(crate) const fn state(&self) -> InstanceState {
+        self.state.0
+    }
+
+    pub(crate) const fn on_stop(&self) -> OnStop {
+        self.on_stop.0
+    }
+
+    pub(crate) fn configuration_id(&self) -> ConfigurationId {
+        ConfigurationId::from(self.configuration_id)
+    }
+
+    pub(crate) fn execution_id(&self) -> ExecutionId {
+        ExecutionId::from(self.execution_id)
+    }
+
+    pub(crate) fn ec2_id(&self) -> Option<&Ec2InstanceId> {
+        self.ec2_instance_id.as_ref().map(|word| &word.0)
+    }
+
+    pub(crate) fn market(&self) -> Option<Market> {
+        self.market.as_ref().map(|word| word.0)
+    }
+
+    pub(crate) fn failure(&self) -> Option<&Failure> {
+        self.failure.as_ref().map(|json| &json.0)
+    }
+
+    pub(crate) fn actor(&self) -> Option<&UserSub> {
+        self.actor.as_ref().map(|word| &word.0)
+    }
+
+    /// As the API shows it.
+    pub(crate) fn into_contract(self) -> Instance {
+        let ended = self.state().is_final();
+        Instance {
+            id: self.id(),
+            state: self.state(),
+            configuration_id: self.configuration_id(),
+            execution_id: self.execution_id(),
+            market: self.market(),
+            on_stop: self.on_stop(),
+            owner: self.owner.0,
+            configuration_version: self.configuration_version,
+            configuration_name: self.configuration_name,
+            ec2_instance_id: self.ec2_instance_id.map(|word| word.0),
+            instance_type: self.instance_type,
+            zone: self.zone,
+            host: self.host.filter(|_| !ended),
+            login_user: self.login_user,
+            price_per_hour: self.price_micros.map(PricePerHour::from_micros),
+            reason: self.reason,
+            failure: self.failure.map(|json| json.0),
+            has_public_key: self.ssh_public_key.is_some(),
+            created_at: self.created_at,
+            ready_at: self.ready_at,
+            expires_at: self.expires_at,
+            max_expires_at: self.max_expires_at,
+            ended_at: self.ended_at,
+        }
+    }
+}
+
+/// One machine.
+pub(crate) async fn load(
+    executor: impl PgExecutor<'_>,
+    id: InstanceId,
+) -> Result<Option<InstanceRecord>, sqlx::Error> {
+    sqlx::query_as("select * from instance where id = $1").bind(id.as_uuid()).fetch_optional(executor).await
+}
+
+/// One machine, nobody else changing it until the transaction ends.
+pub(crate) async fn lock(
+    connection: &mut PgConnection,
+    id: InstanceId,
+) -> Result<Option<InstanceRecord>, sqlx::Error> {
+    sqlx::query_as("select * from instance where id = $1 for update")
+        .bind(id.as_uuid())
+        .fetch_optional(connection)
+        .await
+}
+
+/// The machine that EC2 knows by this id.
+pub(crate) async fn load_by_ec2_id(
+    executor: impl PgExecutor<'_>,
+    id: &Ec2InstanceId,
+) -> Result<Option<InstanceRecord>, sqlx::Error> {
+    sqlx::query_as("select * from instance where ec2_instance_id = $1")
+        .bind(id.as_str())
+        .fetch_optional(executor)
+        .await
+}

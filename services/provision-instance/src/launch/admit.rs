@@ -1,0 +1,45 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use cloudapp_domain::{FailureCode, InstanceState};
+use cloudapp_workflow::{Applied, Step, StepContext, StepError, Undone};
+
+use crate::deps::{Deps, subject};
+use crate::instance::{Ending, close};
+
+/// Done by the `POST` itself, in one transaction. Undone last: the row ends, and with it its share of the quota.
+pub(super) struct Admit(pub(super) Arc<Deps>);
+
+#[async_trait]
+impl Step for Admit {
+    fn name(&self) -> &'static str {
+        "admit"
+    }
+
+    fn deadline(&self) -> Duration {
+        Duration::from_secs(60)
+    }
+
+    async fn apply(&self, _: &StepContext<'_>) -> Result<Applied, StepError> {
+        Ok(Applied::Done(None))
+    }
+
+    async fn undo(&self, context: &StepContext<'_>) -> Result<Undone, StepError> {
+        let instance = subject(context).await?;
+        let failure = context.execution.failure.as_ref();
+        let asked = failure.is_some_and(|failure| {
+            matches!(failure.code, FailureCode::Cancelled | FailureCode::ForceStopped)
+        });
+        let ending = Ending {
+            state: if asked { InstanceState::Terminated } else { InstanceState::Failed },
+            reason: failure.map(|failure| failure.sentence.as_str()),
+            failure,
+            execution: Some(context.execution.id),
+        };
+        let mut transaction = context.begin().await?;
+        close(&mut transaction, self.0.clock.as_ref(), &instance, ending).await?;
+        transaction.commit().await?;
+        Ok(Undone::Done)
+    }
+}

@@ -1,0 +1,155 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::TimeDelta;
+use cloudapp_contract::event::EventKind;
+use cloudapp_contract::message::LoginMessage;
+use cloudapp_domain::{EventId, Failure, FailureCode, Fixer, InstanceState};
+use cloudapp_workflow::{Applied, Step, StepContext, StepError, Undone};
+
+use crate::application::login_details;
+use crate::crash::CrashPoint;
+use crate::deps::{Deps, subject};
+use crate::instance::{InstanceRecord, Told, lock, tell};
+use crate::outbox::{self, Topic};
+
+/// When the machine became usable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Occasion {
+    /// For the first time.
+    Launch,
+    /// After it had been stopped.
+    Start,
+}
+
+/// Makes the machine its owner's: the certificate, and in one transaction the state, the login message, the event
+/// and the notice to the admins.
+pub(crate) struct Login {
+    pub(crate) deps: Arc<Deps>,
+    pub(crate) occasion: Occasion,
+}
+
+#[async_trait]
+impl Step for Login {
+    fn name(&self) -> &'static str {
+        "login"
+    }
+
+    fn deadline(&self) -> Duration {
+        Duration::from_secs(5 * 60)
+    }
+
+    fn overdue(&self) -> Failure {
+        Failure {
+            code: FailureCode::Internal,
+            sentence: "The machine runs, but no login details could be made for it.".to_owned(),
+            fixer: Fixer::Operator,
+            next_step: "Try again; if it happens again, tell an admin.".to_owned(),
+            detail: None,
+        }
+    }
+
+    async fn apply(&self, context: &StepContext<'_>) -> Result<Applied, StepError> {
+        let instance = subject(context).await?;
+        if instance.state() == InstanceState::Ready {
+            return Ok(Applied::done("login details are there"));
+        }
+        let details = login_details::make(&self.deps, &instance).await;
+        let login = details.map_err(|error| StepError::doing("no certificate")(Box::new(error)))?;
+        let mut transaction = context.begin().await?;
+        let Some(ready) = self.become_ready(&mut transaction, &instance).await? else {
+            // It changed under us; the next run sees how.
+            return Ok(Applied::Retry { detail: None });
+        };
+        let (clock, execution) = (self.deps.clock.as_ref(), context.execution.id);
+        let event_id = EventId::new(clock);
+        let message = LoginMessage {
+            event_id,
+            execution_id: execution,
+            instance_id: ready.id(),
+            owner: ready.owner().clone(),
+            login,
+        };
+        let payload = serde_json::to_value(&message).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+        let dedupe = format!("{execution}:login");
+        outbox::put(&mut transaction, clock, event_id, Topic::Login, &dedupe, &payload).await?;
+        let kind = match self.occasion {
+            Occasion::Launch => EventKind::Ready,
+            Occasion::Start => EventKind::Started,
+        };
+        let told = Told {
+            kind,
+            dedupe: format!("{execution}:ready"),
+            execution: Some(execution),
+            running_since: None,
+        };
+        tell(&mut transaction, clock, &ready, told).await?;
+        self.notify_admins(&mut transaction, &ready, execution).await?;
+        self.deps.crash.pass(CrashPoint::BeforeLoginCommit);
+        transaction.commit().await?;
+        self.deps.crash.pass(CrashPoint::AfterLoginCommit);
+        Ok(Applied::done("login details are there"))
+    }
+
+    async fn undo(&self, _: &StepContext<'_>) -> Result<Undone, StepError> {
+        // The certificate opens nothing once the machine is gone, which undoing the earlier steps sees to.
+        Ok(Undone::Done)
+    }
+}
+
+impl Login {
+    async fn become_ready(
+        &self,
+        connection: &mut sqlx::PgConnection,
+        instance: &InstanceRecord,
+    ) -> Result<Option<InstanceRecord>, StepError> {
+        let Some(current) = lock(connection, instance.id()).await? else { return Ok(None) };
+        if !matches!(current.state(), InstanceState::Booting | InstanceState::Starting) {
+            return Ok(None);
+        }
+        let now = self.deps.clock.now();
+        // The first time decides when the lifetime ends.
+        let ready = sqlx::query_as(
+            "update instance set state = 'ready', running_since = $2, ready_at = coalesce(ready_at, $2), \
+                 expires_at = coalesce(expires_at, $3), max_expires_at = coalesce(max_expires_at, $4), \
+                 look_at = $5, reason = null, actor = null \
+             where id = $1 returning *",
+        )
+        .bind(current.id().as_uuid())
+        .bind(now)
+        .bind(now + TimeDelta::hours(i64::from(current.lifetime_hours)))
+        .bind(now + TimeDelta::hours(i64::from(current.max_lifetime_hours)))
+        .bind(self.deps.after(self.deps.settings.pace.look_at_rest))
+        .fetch_one(connection)
+        .await?;
+        Ok(Some(ready))
+    }
+
+    async fn notify_admins(
+        &self,
+        connection: &mut sqlx::PgConnection,
+        instance: &InstanceRecord,
+        execution: cloudapp_domain::ExecutionId,
+    ) -> Result<(), StepError> {
+        let what = match self.occasion {
+            Occasion::Launch => "is ready",
+            Occasion::Start => "was started again",
+        };
+        let link = self.deps.settings.web_url.as_deref().map(|url| format!("\n{url}")).unwrap_or_default();
+        let notice = serde_json::json!({
+            "subject": format!("CloudApp: a machine {what}"),
+            "body": format!(
+                "The machine {} ({}, {}) of user {} {what}.{link}",
+                instance.id(),
+                instance.configuration_name,
+                instance.instance_type.as_deref().unwrap_or("type unknown"),
+                instance.owner(),
+            ),
+        });
+        let clock = self.deps.clock.as_ref();
+        let dedupe = format!("{execution}:notice");
+        outbox::put(connection, clock, EventId::new(clock), Topic::Admin, &dedupe, &notice).await?;
+        Ok(())
+    }
+}

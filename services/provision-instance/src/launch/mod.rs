@@ -1,0 +1,35 @@
+//! The launch, step by step: admit, place, boot, login.
+
+mod admit;
+mod attempt;
+mod boot;
+mod login;
+mod place;
+mod placement;
+mod take_back;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cloudapp_domain::ExecutionKind;
+use cloudapp_workflow::Definition;
+
+pub(crate) use attempt::live_tokens;
+pub(crate) use boot::Boot;
+pub(crate) use login::{Login, Occasion};
+
+use crate::deps::Deps;
+
+/// From the click to login details.
+pub(crate) fn definition(deps: &Arc<Deps>) -> Definition {
+    Definition {
+        kind: ExecutionKind::Launch,
+        deadline: Duration::from_secs(40 * 60),
+        steps: vec![
+            Arc::new(admit::Admit(Arc::clone(deps))),
+            Arc::new(place::Place(Arc::clone(deps))),
+            Arc::new(Boot(Arc::clone(deps))),
+            Arc::new(Login { deps: Arc::clone(deps), occasion: Occasion::Launch }),
+        ],
+    }
+}

@@ -1,0 +1,12 @@
+//! The process provision-instance.
+
+use clap::Parser as _;
+use cloudapp_chassis::{server, telemetry};
+use cloudapp_provision_instance::{Args, run};
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    telemetry::init_logs(args.telemetry);
+    run(args, server::shutdown_signal()?).await
+}

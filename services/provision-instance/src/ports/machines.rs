@@ -1,0 +1,24 @@
+use async_trait::async_trait;
+use cloudapp_domain::Ec2InstanceId;
+use cloudapp_ec2::{Ec2Error, LaunchRequest, Machine, Shutdown, Subnet};
+
+/// Where machines come from. The words are those of `cloudapp-ec2`, whose errors say what may be done about them.
+#[async_trait]
+pub(crate) trait Machines: Send + Sync {
+    /// Asks for machines; see [`cloudapp_ec2::Ec2::run_instances`].
+    async fn launch(&self, request: &LaunchRequest) -> Result<Vec<Machine>, Ec2Error>;
+    /// Those of `ids` that EC2 knows now.
+    async fn describe(&self, ids: &[Ec2InstanceId]) -> Result<Vec<Machine>, Ec2Error>;
+    /// Every machine tagged as CloudApp's.
+    async fn describe_managed(&self) -> Result<Vec<Machine>, Ec2Error>;
+    /// The machines made under a client token.
+    async fn describe_by_token(&self, client_token: &str) -> Result<Vec<Machine>, Ec2Error>;
+    /// Starts stopped machines.
+    async fn start(&self, ids: &[Ec2InstanceId]) -> Result<(), Ec2Error>;
+    /// Stops machines, keeping their disks.
+    async fn stop(&self, ids: &[Ec2InstanceId], how: Shutdown) -> Result<(), Ec2Error>;
+    /// Ends machines for good.
+    async fn terminate(&self, ids: &[Ec2InstanceId], how: Shutdown) -> Result<(), Ec2Error>;
+    /// These subnets, or the default VPC's.
+    async fn subnets(&self, ids: &[String]) -> Result<Vec<Subnet>, Ec2Error>;
+}

@@ -1,0 +1,52 @@
+use async_trait::async_trait;
+use bytes::Bytes;
+
+/// Something outside did not take or give what it should; it passes.
+#[derive(Debug, thiserror::Error)]
+#[error("{outlet} does not answer as it should")]
+pub(crate) struct OutletError {
+    /// Which one.
+    pub(crate) outlet: &'static str,
+    /// Why.
+    #[source]
+    pub(crate) source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+/// The queue `cloudapp-login`.
+#[async_trait]
+pub(crate) trait Postbox: Send + Sync {
+    /// Sends one message.
+    async fn send(&self, body: &str) -> Result<(), OutletError>;
+}
+
+/// The topic `cloudapp-admin`.
+#[async_trait]
+pub(crate) trait Noticeboard: Send + Sync {
+    /// Tells the admins.
+    async fn publish(&self, subject: &str, body: &str) -> Result<(), OutletError>;
+}
+
+/// The bucket with the event log.
+#[async_trait]
+pub(crate) trait EventStore: Send + Sync {
+    /// Puts an object, over one of the same key.
+    async fn put(&self, key: &str, body: Bytes) -> Result<(), OutletError>;
+}
+
+/// One message of the queue `cloudapp-instance-events`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Delivered {
+    /// The text.
+    pub(crate) body: String,
+    /// What [`EventQueue::done`] takes.
+    pub(crate) receipt: String,
+}
+
+/// The queue `cloudapp-instance-events`.
+#[async_trait]
+pub(crate) trait EventQueue: Send + Sync {
+    /// Up to ten messages; waits some seconds for the first.
+    async fn receive(&self) -> Result<Vec<Delivered>, OutletError>;
+    /// Removes messages; what is not removed comes again, and in the end goes to the dead-letter queue.
+    async fn done(&self, receipts: &[String]) -> Result<(), OutletError>;
+}

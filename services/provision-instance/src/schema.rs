@@ -1,0 +1,44 @@
+//! The schema `provision`: its migrations, and whether they have run.
+
+use sqlx::PgPool;
+use sqlx::migrate::{MigrateError, Migrator};
+
+static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// Why the schema cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SchemaError {
+    /// It is older than this program.
+    #[error("the schema `provision` is older than this program; run its migrations first")]
+    Outdated,
+    /// The database failed.
+    #[error("the schema `provision` cannot be read")]
+    Database(#[source] sqlx::Error),
+}
+
+/// Brings the schema of the pool's role up to date: the workflow's tables first, then ours. Run by whoever deploys,
+/// never by the service itself.
+///
+/// # Errors
+/// If a migration fails, or the schema is newer than this program.
+pub async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
+    cloudapp_workflow::migrate(pool).await?;
+    MIGRATIONS.run(pool).await
+}
+
+/// # Errors
+/// [`SchemaError::Outdated`] unless every migration of this program has run. Later ones do no harm: they only add.
+pub(crate) async fn require_current(pool: &PgPool) -> Result<(), SchemaError> {
+    let newest: Option<i64> =
+        match sqlx::query_scalar("select max(version) from _sqlx_migrations where success")
+            .fetch_one(pool)
+            .await
+        {
+            Ok(newest) => newest,
+            // No table: nothing has ever run.
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => None,
+            Err(error) => return Err(SchemaError::Database(error)),
+        };
+    let wanted = MIGRATIONS.iter().map(|migration| migration.version).max();
+    if newest >= wanted { Ok(()) } else { Err(SchemaError::Outdated) }
+}

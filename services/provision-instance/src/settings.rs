@@ -1,0 +1,56 @@
+//! What the operator sets, and how long things may take.
+
+use std::time::Duration;
+
+/// Settings of machines and their executions.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) instances_per_user: u32,
+    /// Subnets for configurations that name none; empty means the default VPC's.
+    pub(crate) subnets: Vec<String>,
+    /// Security groups for configurations that name none; empty means the VPC's default.
+    pub(crate) security_groups: Vec<String>,
+    pub(crate) report_url: String,
+    pub(crate) metadata_base: String,
+    pub(crate) account_id: String,
+    pub(crate) region: String,
+    pub(crate) web_url: Option<String>,
+    pub(crate) pace: Pace,
+}
+
+/// How long things may take, and how often to look.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    /// How long EC2 may not find what it has just made: NotFound inside is not "gone".
+    pub(crate) grace: Duration,
+    /// How long a place may be looked for.
+    pub(crate) place: Duration,
+    /// How long a machine may boot and install.
+    pub(crate) boot: Duration,
+    /// How long a stop or an end may take at EC2.
+    pub(crate) down: Duration,
+    /// The first look of the shared describe at a machine in motion; later ones come less often.
+    pub(crate) look: Duration,
+    /// How often the shared describe looks at a machine at rest.
+    pub(crate) look_at_rest: Duration,
+    /// How often lifetimes and orphans are looked at.
+    pub(crate) housekeeping: Duration,
+    /// How often events are put to S3.
+    pub(crate) export: Duration,
+}
+
+impl Pace {
+    /// For production.
+    pub(crate) const fn normal(export: Duration) -> Self {
+        Self {
+            grace: Duration::from_secs(120),
+            place: Duration::from_secs(10 * 60),
+            boot: Duration::from_secs(15 * 60),
+            down: Duration::from_secs(15 * 60),
+            look: Duration::from_secs(4),
+            look_at_rest: Duration::from_secs(120),
+            housekeeping: Duration::from_secs(20),
+            export,
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Machines from the click to their end, on a real PostgreSQL and against the EC2 simulator over the wire.
+
+mod admission;
+mod ends;
+mod export;
+mod faults;
+mod launch;
+mod lifecycle;
+mod process;
+mod proof;
+mod resume;

@@ -1,0 +1,281 @@
+//! Carries out what the planner decides for one claimed execution.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use cloudapp_domain::{Failure, FailureCode, Fixer, StepState};
+
+use crate::backoff::Backoff;
+use crate::definition::{Applied, Definition, Definitions, Step, StepContext, StepError, Undone};
+use crate::planner::{self, Action, Cause, Course, Ending, Phase, Situation};
+use crate::signals::Signals;
+use crate::store::{Claimed, Store, StoreError, Written, mark};
+use cloudapp_domain::ExecutionState;
+
+/// How one execution is run.
+#[derive(Debug, Clone)]
+pub(crate) struct Runner {
+    pub(crate) store: Store,
+    pub(crate) definitions: Definitions,
+    pub(crate) signals: Signals,
+    pub(crate) lease: Duration,
+    pub(crate) backoff: Backoff,
+    /// How long undoing one step is tried before a person must look.
+    pub(crate) undo_limit: Duration,
+}
+
+/// Whether the run goes on.
+enum Go {
+    On,
+    Stop,
+}
+
+impl Runner {
+    /// Runs an execution until it rests, ends, or the lease is lost.
+    pub(crate) async fn run(&self, mut claimed: Claimed) -> Result<(), StoreError> {
+        let definition = self
+            .definitions
+            .get(claimed.execution.kind)
+            .cloned()
+            .ok_or(StoreError::UnknownKind(claimed.execution.kind))?;
+        while let Go::On = self.advance(&definition, &mut claimed).await? {
+            self.signals.changed(claimed.execution.id);
+            if self.store.refresh(&mut claimed).await? == Written::LeaseLost {
+                break;
+            }
+        }
+        self.signals.changed(claimed.execution.id);
+        Ok(())
+    }
+
+    async fn advance(&self, definition: &Definition, claimed: &mut Claimed) -> Result<Go, StoreError> {
+        let Some(step) = definition.steps.get(claimed.position).cloned() else {
+            return Ok(Go::Stop);
+        };
+        let now = self.store.clock.now();
+        let situation = self.situation(definition, claimed, step.as_ref());
+        match planner::decide(&situation, now) {
+            Action::Apply => self.apply(&step, &situation, claimed).await,
+            Action::Undo => self.undo(&step, &situation, claimed).await,
+            Action::TurnBack(cause) => {
+                let (ending, failure) = match cause {
+                    Cause::Cancelled => (Ending::Cancelled, claimed.cancel.clone().unwrap_or_else(cancelled)),
+                    Cause::StepOverdue => (Ending::Failed, step.overdue()),
+                    Cause::ExecutionOverdue => (Ending::Failed, overdue()),
+                };
+                let mark = match (cause, situation.begun) {
+                    (_, false) => None,
+                    (Cause::Cancelled, true) => mark(StepState::Undone, None),
+                    (_, true) => mark(StepState::Failed, Some(failure.sentence.as_str())),
+                };
+                let course = planner::after_turning_back(&situation, ending);
+                let written =
+                    self.store.record_turn(claimed, &failure, ending, mark, course, self.lease).await?;
+                Ok(self.go(claimed, course, written))
+            }
+            // Only a failed undo leads there.
+            Action::GiveUp => Ok(Go::Stop),
+        }
+    }
+
+    fn situation(&self, definition: &Definition, claimed: &Claimed, step: &dyn Step) -> Situation {
+        let limit = match claimed.phase {
+            Phase::Forward => step.deadline(),
+            Phase::Undoing => self.undo_limit,
+        };
+        let began = claimed.step_started_at.unwrap_or_else(|| self.store.clock.now());
+        Situation {
+            phase: claimed.phase,
+            position: claimed.position,
+            steps: definition.steps.len(),
+            begun: claimed.step_started_at.is_some(),
+            cancel: claimed.cancel.is_some(),
+            step_deadline: began + delta(limit),
+            deadline: claimed.deadline,
+            ending: claimed.ending,
+        }
+    }
+
+    async fn apply(
+        &self,
+        step: &Arc<dyn Step>,
+        situation: &Situation,
+        claimed: &mut Claimed,
+    ) -> Result<Go, StoreError> {
+        if !situation.begun {
+            if self.store.record_begin(claimed).await? == Written::LeaseLost {
+                return Ok(Go::Stop);
+            }
+            self.signals.changed(claimed.execution.id);
+        }
+        let started = Instant::now();
+        let applied = self.bounded(step.apply(&self.context(claimed))).await;
+        metrics::histogram!("cloudapp_workflow_step_seconds", "step" => step.name())
+            .record(started.elapsed().as_secs_f64());
+        match applied {
+            Ok(Applied::Done(detail)) => {
+                let course = planner::after_applied(situation);
+                let mark = mark(StepState::Succeeded, detail.as_deref());
+                let written = self.store.record_course(claimed, mark, course, self.lease).await?;
+                Ok(self.go(claimed, course, written))
+            }
+            Ok(Applied::Wait { until, detail }) => {
+                let until = until.min(situation.step_deadline).min(situation.deadline);
+                self.store.record_rest(claimed, until, detail.as_deref(), false).await?;
+                Ok(Go::Stop)
+            }
+            Ok(Applied::Retry { detail }) => {
+                self.rest_before_retry(claimed, situation, detail.as_deref()).await
+            }
+            Ok(Applied::Fail(failure)) => {
+                let mark = mark(StepState::Failed, Some(failure.sentence.as_str()));
+                let turned = Situation { begun: true, ..*situation };
+                let course = planner::after_turning_back(&turned, Ending::Failed);
+                let written = self
+                    .store
+                    .record_turn(claimed, &failure, Ending::Failed, mark, course, self.lease)
+                    .await?;
+                Ok(self.go(claimed, course, written))
+            }
+            Err(StepError::LeaseLost) => Ok(Go::Stop),
+            Err(error) => {
+                log_step_error(claimed, step.name(), &error);
+                self.rest_before_retry(claimed, situation, None).await
+            }
+        }
+    }
+
+    async fn undo(
+        &self,
+        step: &Arc<dyn Step>,
+        situation: &Situation,
+        claimed: &mut Claimed,
+    ) -> Result<Go, StoreError> {
+        let problem = match self.bounded(step.undo(&self.context(claimed))).await {
+            Ok(Undone::Done) => {
+                let course = planner::after_undone(situation);
+                let mark = mark(StepState::Undone, None);
+                let written = self.store.record_course(claimed, mark, course, self.lease).await?;
+                return Ok(self.go(claimed, course, written));
+            }
+            Ok(Undone::Wait { until }) => {
+                self.store.record_rest(claimed, until, None, false).await?;
+                return Ok(Go::Stop);
+            }
+            Ok(Undone::Failed(reason)) => return self.give_up(claimed, step.name(), &reason).await,
+            Ok(Undone::Retry) => "it did not work within the time for undoing".to_owned(),
+            Err(StepError::LeaseLost) => return Ok(Go::Stop),
+            Err(error) => {
+                log_step_error(claimed, step.name(), &error);
+                error.to_string()
+            }
+        };
+        match planner::after_failed_undo(situation, self.store.clock.now()) {
+            Action::GiveUp => self.give_up(claimed, step.name(), &problem).await,
+            _ => {
+                let until = self.store.clock.now() + delta(self.backoff.draw(claimed.attempt));
+                self.store.record_rest(claimed, until, None, true).await?;
+                Ok(Go::Stop)
+            }
+        }
+    }
+
+    /// An undo failed for good: said loudly, and never retried without a person.
+    async fn give_up(
+        &self,
+        claimed: &mut Claimed,
+        step: &'static str,
+        reason: &str,
+    ) -> Result<Go, StoreError> {
+        tracing::error!(execution.id = %claimed.execution.id, step, reason, "an execution is stuck");
+        let detail = format!("Could not be undone: {reason}");
+        let mark = mark(StepState::Failed, Some(detail.as_str()));
+        let course = Course::End(ExecutionState::Stuck);
+        let written = self.store.record_course(claimed, mark, course, self.lease).await?;
+        Ok(self.go(claimed, course, written))
+    }
+
+    async fn rest_before_retry(
+        &self,
+        claimed: &Claimed,
+        situation: &Situation,
+        detail: Option<&str>,
+    ) -> Result<Go, StoreError> {
+        let until = self.store.clock.now() + delta(self.backoff.draw(claimed.attempt));
+        let until = until.min(situation.step_deadline).min(situation.deadline);
+        self.store.record_rest(claimed, until, detail, true).await?;
+        Ok(Go::Stop)
+    }
+
+    fn context<'a>(&'a self, claimed: &'a Claimed) -> StepContext<'a> {
+        StepContext {
+            execution: &claimed.execution,
+            attempt: claimed.attempt,
+            started_at: claimed.step_started_at.unwrap_or(claimed.execution.created_at),
+            clock: self.store.clock.as_ref(),
+            fence: claimed.fence,
+            pool: &self.store.pool,
+        }
+    }
+
+    /// A run ends well before its lease does, so that two runs of a step do not overlap while clocks agree.
+    async fn bounded<T>(&self, run: impl Future<Output = Result<T, StepError>>) -> Result<T, StepError> {
+        tokio::time::timeout(self.lease.mul_f64(0.75), run).await.unwrap_or_else(|elapsed| {
+            Err(StepError::Other("the step's run took too long", Box::new(elapsed)))
+        })
+    }
+
+    fn go(&self, claimed: &Claimed, course: Course, written: Written) -> Go {
+        match (written, course) {
+            (Written::LeaseLost, _) => Go::Stop,
+            (Written::Yes, Course::Step(_)) => Go::On,
+            (Written::Yes, Course::End(state)) => {
+                let (kind, id) = (claimed.execution.kind, claimed.execution.id);
+                metrics::counter!(
+                    "cloudapp_executions_total", "kind" => kind.as_str(), "outcome" => state.as_str()
+                )
+                .increment(1);
+                tracing::info!(execution.id = %id, kind = %kind, outcome = %state, "an execution ended");
+                Go::Stop
+            }
+        }
+    }
+}
+
+fn delta(duration: Duration) -> TimeDelta {
+    TimeDelta::from_std(duration).unwrap_or(TimeDelta::days(3650))
+}
+
+fn log_step_error(claimed: &Claimed, step: &'static str, error: &StepError) {
+    let source = std::error::Error::source(error).map(ToString::to_string);
+    tracing::warn!(
+        execution.id = %claimed.execution.id, step, attempt = claimed.attempt, error = %error, source,
+        "a step will be tried again"
+    );
+}
+
+fn cancelled() -> Failure {
+    Failure {
+        code: FailureCode::Cancelled,
+        sentence: "It was cancelled.".to_owned(),
+        fixer: Fixer::User,
+        next_step: "Start again whenever you like.".to_owned(),
+        detail: None,
+    }
+}
+
+fn overdue() -> Failure {
+    Failure {
+        code: FailureCode::DeadlineExceeded,
+        sentence: "It took too long and was given up; everything was undone.".to_owned(),
+        fixer: Fixer::User,
+        next_step: "Try again; if it happens again, tell an admin.".to_owned(),
+        detail: None,
+    }
+}
+
+/// When something that was due at `due` is due from `now`, as a pause.
+pub(crate) fn pause_until(due: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
+    (due - now).to_std().unwrap_or_default()
+}

@@ -1,0 +1,435 @@
+//! The engine on a real PostgreSQL, and the harness on a definition that is right and on ones that are not.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta};
+use cloudapp_domain::{
+    ExecutionId, ExecutionKind, ExecutionState, Failure, FailureCode, Fixer, ManualClock, StepState,
+    SystemClock,
+};
+use cloudapp_postgres::testing::TestDatabase;
+use cloudapp_workflow::harness::{self, Proof};
+use cloudapp_workflow::{
+    Applied, Backoff, Definition, Definitions, NewExecution, Signals, SignalsTask, Step, StepContext,
+    StepError, Store, Undone, Worker, WorkerSettings,
+};
+use futures::FutureExt as _;
+use sqlx::{Executor as _, PgPool};
+
+/// A step whose effect is a row; `Flaw` makes it wrong on purpose.
+struct Put {
+    name: &'static str,
+    flaw: Option<Flaw>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flaw {
+    NotIdempotent,
+    NoUndo,
+    UndoOnlyOnce,
+    NeverUndone,
+    Waits,
+}
+
+#[async_trait]
+impl Step for Put {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn deadline(&self) -> Duration {
+        Duration::from_secs(30)
+    }
+
+    async fn apply(&self, context: &StepContext<'_>) -> Result<Applied, StepError> {
+        let present: i64 = sqlx::query_scalar("select count(*) from effect where step = $1")
+            .bind(self.name)
+            .fetch_one(context.pool())
+            .await?;
+        if self.flaw == Some(Flaw::Waits) && present == 0 {
+            return Ok(Applied::wait(context.clock.now() + TimeDelta::seconds(10), "waits for the row"));
+        }
+        if present == 0 || self.flaw == Some(Flaw::NotIdempotent) {
+            let mut transaction = context.begin().await?;
+            transaction.execute(sqlx::query("insert into effect values ($1)").bind(self.name)).await?;
+            transaction.commit().await?;
+        }
+        Ok(Applied::Done(None))
+    }
+
+    async fn undo(&self, context: &StepContext<'_>) -> Result<Undone, StepError> {
+        if self.flaw == Some(Flaw::NoUndo) {
+            return Ok(Undone::Done);
+        }
+        if self.flaw == Some(Flaw::NeverUndone) {
+            return Ok(Undone::Retry);
+        }
+        let mut transaction = context.begin().await?;
+        let gone =
+            transaction.execute(sqlx::query("delete from effect where step = $1").bind(self.name)).await?;
+        transaction.commit().await?;
+        if self.flaw == Some(Flaw::UndoOnlyOnce) && gone.rows_affected() == 0 {
+            return Ok(Undone::Failed("there was nothing to undo".to_owned()));
+        }
+        Ok(Undone::Done)
+    }
+}
+
+struct World {
+    pool: PgPool,
+    store: Store,
+    clock: Arc<ManualClock>,
+    _database: TestDatabase,
+}
+
+async fn world() -> World {
+    let database = TestDatabase::new("workflow", |urls| async move {
+        let pool = PgPool::connect(&urls.provision).await?;
+        cloudapp_workflow::migrate(&pool).await?;
+        pool.execute("create table effect (step text not null)").await?;
+        pool.close().await;
+        Ok::<_, sqlx::Error>(())
+    })
+    .await
+    .unwrap();
+    let pool = PgPool::connect(&database.schemas().provision).await.unwrap();
+    let clock = Arc::new(ManualClock::new(DateTime::from_timestamp(1_800_000_000, 0).unwrap()));
+    World { store: Store::new(pool.clone(), clock.clone()), pool, clock, _database: database }
+}
+
+fn definition(flaw: Option<Flaw>) -> Definition {
+    let steps = [("first", None), ("second", flaw), ("third", None)];
+    Definition {
+        kind: ExecutionKind::Launch,
+        deadline: Duration::from_secs(120),
+        steps: steps.map(|(name, flaw)| Arc::new(Put { name, flaw }) as Arc<dyn Step>).into(),
+    }
+}
+
+async fn accept(world: &World, definition: &Definition) -> ExecutionId {
+    accept_in(&world.store, &world.pool, definition).await
+}
+
+async fn accept_in(store: &Store, pool: &PgPool, definition: &Definition) -> ExecutionId {
+    let id = ExecutionId::new(&SystemClock);
+    let new = NewExecution {
+        id,
+        subject: id.as_uuid(),
+        owner: "somebody".parse().unwrap(),
+        input: serde_json::json!({}),
+        done: vec![],
+    };
+    let mut connection = pool.acquire().await.unwrap();
+    store.insert(&mut connection, definition, &new).await.unwrap();
+    id
+}
+
+fn worker(world: &World, definition: &Definition, name: &str) -> Worker {
+    let settings = WorkerSettings {
+        backoff: Backoff { first: Duration::from_millis(100), longest: Duration::from_secs(1) },
+        undo_limit: Duration::from_secs(20),
+        ..WorkerSettings::named(name.to_owned())
+    };
+    Worker::new(world.store.clone(), Definitions::new([definition.clone()]), Signals::default(), settings)
+}
+
+async fn effects(world: &World) -> i64 {
+    sqlx::query_scalar("select count(*) from effect").fetch_one(&world.pool).await.unwrap()
+}
+
+fn failure() -> Failure {
+    Failure {
+        code: FailureCode::Cancelled,
+        sentence: "You cancelled it.".to_owned(),
+        fixer: Fixer::User,
+        next_step: "Nothing.".to_owned(),
+        detail: None,
+    }
+}
+
+async fn cancel(world: &World, id: ExecutionId) -> bool {
+    let mut connection = world.pool.acquire().await.unwrap();
+    world.store.request_cancel(&mut connection, id, &failure()).await.unwrap()
+}
+
+#[tokio::test]
+async fn steps_run_in_order_to_success_with_their_times() {
+    let (world, definition) = (world().await, definition(None));
+    let id = accept(&world, &definition).await;
+    assert_eq!(worker(&world, &definition, "a").run_due().await.unwrap(), 1);
+    let view = world.store.load(id).await.unwrap().unwrap();
+    assert_eq!(view.state, ExecutionState::Succeeded);
+    assert!(view.finished_at.is_some());
+    for step in &view.steps {
+        assert_eq!(step.state, StepState::Succeeded);
+        assert!(step.started_at.is_some() && step.finished_at.is_some());
+    }
+    assert_eq!(effects(&world).await, 3);
+    assert!(!cancel(&world, id).await, "what has ended cannot be cancelled");
+}
+
+#[tokio::test]
+async fn a_second_worker_goes_on_when_the_first_vanishes() {
+    let (world, definition) = (world().await, definition(None));
+    let id = accept(&world, &definition).await;
+    let (first, second) = (worker(&world, &definition, "first"), worker(&world, &definition, "second"));
+    assert_eq!(first.claim_and_vanish().await.unwrap(), [id]);
+    assert_eq!(second.run_due().await.unwrap(), 0, "the lease still holds");
+    world.clock.advance(Duration::from_secs(61));
+    assert_eq!(second.run_due().await.unwrap(), 1);
+    assert_eq!(world.store.load(id).await.unwrap().unwrap().state, ExecutionState::Succeeded);
+}
+
+#[tokio::test]
+async fn parallel_workers_never_share_an_execution() {
+    let (world, definition) = (world().await, definition(None));
+    for _ in 0..40 {
+        accept(&world, &definition).await;
+    }
+    let workers: Vec<_> = (0..4).map(|n| worker(&world, &definition, &format!("w{n}"))).collect();
+    let claimed = futures::future::join_all(workers.iter().map(Worker::claim_and_vanish)).await;
+    let mut ids: Vec<_> = claimed.into_iter().flat_map(Result::unwrap).collect();
+    assert_eq!(ids.len(), 40);
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 40);
+}
+
+/// Pauses in its effect until told to go on, so that the lease can pass to somebody else meanwhile.
+struct Paused {
+    reached: tokio::sync::Notify,
+    go_on: tokio::sync::Notify,
+}
+
+#[async_trait]
+impl Step for Paused {
+    fn name(&self) -> &'static str {
+        "paused"
+    }
+
+    fn deadline(&self) -> Duration {
+        Duration::from_secs(600)
+    }
+
+    async fn apply(&self, context: &StepContext<'_>) -> Result<Applied, StepError> {
+        if context.attempt == 1 {
+            self.reached.notify_one();
+            self.go_on.notified().await;
+        }
+        let mut transaction = context.begin().await?;
+        transaction.execute("insert into effect values ('paused')").await?;
+        transaction.commit().await?;
+        Ok(Applied::Done(None))
+    }
+
+    async fn undo(&self, _: &StepContext<'_>) -> Result<Undone, StepError> {
+        Ok(Undone::Done)
+    }
+}
+
+#[tokio::test]
+async fn whoever_lost_the_lease_can_write_nothing() {
+    let world = world().await;
+    let paused = Arc::new(Paused { reached: tokio::sync::Notify::new(), go_on: tokio::sync::Notify::new() });
+    let definition = Definition {
+        kind: ExecutionKind::Launch,
+        deadline: Duration::from_secs(600),
+        steps: vec![paused.clone()],
+    };
+    let id = accept(&world, &definition).await;
+    let slow = worker(&world, &definition, "slow");
+    let run = tokio::spawn(async move { slow.run_due().await });
+    paused.reached.notified().await;
+    world.clock.advance(Duration::from_secs(61));
+    assert_eq!(worker(&world, &definition, "other").run_due().await.unwrap(), 1);
+    assert_eq!(world.store.load(id).await.unwrap().unwrap().state, ExecutionState::Succeeded);
+    paused.go_on.notify_one();
+    run.await.unwrap().unwrap();
+    assert_eq!(effects(&world).await, 1, "the slow worker wrote although its lease had passed on");
+}
+
+#[tokio::test]
+async fn a_wait_ends_by_a_wake_up_or_by_its_time() {
+    let (world, definition) = (world().await, definition(Some(Flaw::Waits)));
+    let id = accept(&world, &definition).await;
+    let worker = worker(&world, &definition, "a");
+    assert_eq!(worker.run_due().await.unwrap(), 1);
+    assert_eq!(worker.run_due().await.unwrap(), 0, "it waits");
+    let mut connection = world.pool.acquire().await.unwrap();
+    world.store.wake(&mut connection, id.as_uuid()).await.unwrap();
+    assert_eq!(worker.run_due().await.unwrap(), 1, "woken");
+    assert_eq!(worker.run_due().await.unwrap(), 0);
+    world.clock.advance(Duration::from_secs(11));
+    world.pool.execute("insert into effect values ('second')").await.unwrap();
+    assert_eq!(worker.run_due().await.unwrap(), 1, "its time has come");
+    assert_eq!(world.store.load(id).await.unwrap().unwrap().state, ExecutionState::Succeeded);
+}
+
+#[tokio::test]
+async fn a_step_that_takes_too_long_is_undone() {
+    let (world, definition) = (world().await, definition(Some(Flaw::Waits)));
+    let id = accept(&world, &definition).await;
+    let worker = worker(&world, &definition, "a");
+    worker.run_due().await.unwrap();
+    for _ in 0..5 {
+        world.clock.advance(Duration::from_secs(10));
+        worker.run_due().await.unwrap();
+    }
+    let view = world.store.load(id).await.unwrap().unwrap();
+    assert_eq!(view.state, ExecutionState::Failed);
+    assert_eq!(view.failure.unwrap().code, FailureCode::DeadlineExceeded);
+    let states: Vec<_> = view.steps.iter().map(|step| step.state).collect();
+    assert_eq!(states, [StepState::Undone, StepState::Failed, StepState::Skipped]);
+    assert_eq!(effects(&world).await, 0);
+}
+
+#[tokio::test]
+async fn a_cancel_is_honoured_before_the_first_step_and_in_a_wait() {
+    let (world, definition) = (world().await, definition(Some(Flaw::Waits)));
+    let worker = worker(&world, &definition, "a");
+    let early = accept(&world, &definition).await;
+    assert!(cancel(&world, early).await);
+    let waiting = accept(&world, &definition).await;
+    worker.run_due().await.unwrap();
+    assert!(cancel(&world, waiting).await);
+    assert!(cancel(&world, waiting).await, "asking twice is asking once");
+    worker.run_due().await.unwrap();
+    for id in [early, waiting] {
+        let view = world.store.load(id).await.unwrap().unwrap();
+        assert_eq!(view.state, ExecutionState::Cancelled, "{view:?}");
+        assert_eq!(view.failure.unwrap().sentence, "You cancelled it.");
+    }
+    assert_eq!(effects(&world).await, 0);
+}
+
+#[tokio::test]
+async fn an_undo_that_never_works_ends_as_stuck() {
+    let (world, definition) = (world().await, definition(Some(Flaw::NeverUndone)));
+    let id = accept(&world, &definition).await;
+    let worker = worker(&world, &definition, "a");
+    cancel_after_effect(&world, &worker, id).await;
+    let view = world.store.load(id).await.unwrap().unwrap();
+    assert_eq!(view.state, ExecutionState::Stuck, "{view:?}");
+    assert!(view.steps[1].detail.as_ref().unwrap().starts_with("Could not be undone"));
+}
+
+/// Lets a definition whose undo never works fail at its third step, and tries the undo until it is given up.
+async fn cancel_after_effect(world: &World, worker: &Worker, id: ExecutionId) {
+    // The third step finds the table gone, retries, and is cancelled meanwhile.
+    world.pool.execute("alter table effect add constraint no_third check (step <> 'third')").await.unwrap();
+    worker.run_due().await.unwrap();
+    assert!(cancel(world, id).await);
+    for _ in 0..40 {
+        worker.run_due().await.unwrap();
+        world.clock.advance(Duration::from_secs(1));
+    }
+}
+
+struct Rows(Option<Flaw>);
+
+#[async_trait]
+impl Proof for Rows {
+    type World = (World, Store);
+
+    async fn world(&self) -> (World, Store) {
+        let world = world().await;
+        let store = Store::new(world.pool.clone(), Arc::new(SystemClock));
+        (world, store)
+    }
+
+    fn definition(&self, _: &(World, Store)) -> Definition {
+        definition(self.0)
+    }
+
+    fn store(&self, (_, store): &(World, Store)) -> Store {
+        store.clone()
+    }
+
+    async fn accept(&self, (world, store): &(World, Store)) -> ExecutionId {
+        accept_in(store, &world.pool, &definition(None)).await
+    }
+
+    async fn meanwhile(&self, _: &(World, Store)) {}
+
+    async fn assert_succeeded(&self, (world, _): &(World, Store)) {
+        assert_eq!(effects(world).await, 3);
+    }
+
+    async fn assert_clean_slate(&self, (world, _): &(World, Store)) {
+        assert_eq!(effects(world).await, 0);
+    }
+}
+
+#[tokio::test]
+async fn the_harness_passes_a_definition_that_is_right() {
+    let proof = Rows(None);
+    harness::fails_at_each_step(&proof).await;
+    harness::repeats_each_step(&proof).await;
+    harness::undoes_each_step_twice(&proof).await;
+}
+
+/// Whether a harness run finds the flaw, that is, panics.
+async fn finds(run: impl Future<Output = ()>) -> bool {
+    AssertUnwindSafe(run).catch_unwind().await.is_err()
+}
+
+#[tokio::test]
+async fn the_harness_finds_what_is_wrong() {
+    assert!(finds(harness::repeats_each_step(&Rows(Some(Flaw::NotIdempotent)))).await);
+    assert!(finds(harness::fails_at_each_step(&Rows(Some(Flaw::NoUndo)))).await);
+    assert!(finds(harness::undoes_each_step_twice(&Rows(Some(Flaw::UndoOnlyOnce)))).await);
+}
+
+#[tokio::test]
+async fn a_running_worker_is_woken_and_hands_over_on_shutdown() {
+    let world = world().await;
+    let (definition, store) = (definition(None), Store::new(world.pool.clone(), Arc::new(SystemClock)));
+    let signals = Signals::default();
+    let settings = WorkerSettings { poll: Duration::from_secs(30), ..WorkerSettings::named("w".to_owned()) };
+    let worker =
+        Worker::new(store.clone(), Definitions::new([definition.clone()]), signals.clone(), settings);
+    let shutdown = tokio_util::sync::CancellationToken::new();
+    let running = tokio::spawn({
+        let shutdown = shutdown.clone();
+        async move { worker.run(shutdown).await }
+    });
+    let mut changes = signals.subscribe();
+    let id = accept_in(&store, &world.pool, &definition).await;
+    signals.work();
+    let ended = async {
+        while store.load(id).await.unwrap().unwrap().state != ExecutionState::Succeeded {
+            changes.recv().await.unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), ended).await.unwrap();
+    shutdown.cancel();
+    running.await.unwrap();
+}
+
+#[tokio::test]
+async fn signals_reach_other_processes() {
+    let world = world().await;
+    let (here, there) = (Signals::default(), Signals::default());
+    let shutdown = tokio_util::sync::CancellationToken::new();
+    for (signals, origin) in [(&here, "here"), (&there, "there")] {
+        let task = SignalsTask::new(signals.clone(), world.pool.clone(), origin.to_owned());
+        tokio::spawn(task.run(shutdown.clone()));
+    }
+    let (id, mut changes) = (ExecutionId::new(&SystemClock), there.subscribe());
+    // The listener needs a moment to connect; a signal is only a hint and may be repeated.
+    let heard = async {
+        loop {
+            here.changed(id);
+            if let Ok(change) = tokio::time::timeout(Duration::from_millis(100), changes.recv()).await {
+                return change.unwrap();
+            }
+        }
+    };
+    assert_eq!(tokio::time::timeout(Duration::from_secs(20), heard).await.unwrap(), id);
+    shutdown.cancel();
+}
