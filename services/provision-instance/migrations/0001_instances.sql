@@ -79,6 +79,8 @@ create table launch_attempt (
     state text not null check (state in ('intended', 'fulfilled', 'refused', 'ended')),
     refusal text,
     created_at timestamptz not null,
+    -- When it was last sent without an answer that proves that it made nothing; null: it certainly made nothing so far.
+    uncertain_since timestamptz,
     settled_at timestamptz,
     primary key (batch_id, number)
 );

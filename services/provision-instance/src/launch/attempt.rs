@@ -20,7 +20,8 @@ pub(super) struct OpenAttempt {
     pub(super) client_token: String,
     pub(super) zone: Option<String>,
     parameters: Json<LaunchRequestColumn>,
-    pub(super) created_at: DateTime<Utc>,
+    /// When it was last sent without an answer that proves that it made nothing. `None`: it certainly made nothing.
+    pub(super) uncertain_since: Option<DateTime<Utc>>,
 }
 
 impl OpenAttempt {
@@ -68,7 +69,7 @@ pub(super) async fn open(
     instance: InstanceId,
 ) -> Result<Option<OpenAttempt>, sqlx::Error> {
     sqlx::query_as(
-        "select a.batch_id, a.number, a.client_token, a.zone, a.parameters, a.created_at from launch_attempt a \
+        "select a.batch_id, a.number, a.client_token, a.zone, a.parameters, a.uncertain_since from launch_attempt a \
          join batch_member m using (batch_id) where m.instance_id = $1 and a.state = 'intended'",
     )
     .bind(instance.as_uuid())
@@ -182,6 +183,22 @@ async fn batch_of(
         .execute(connection)
         .await?;
     Ok(batch)
+}
+
+/// Writes down since when the attempt may have made something: before it is sent, and again when the answer proves
+/// that this sending made nothing.
+pub(super) async fn set_uncertain_since(
+    connection: &mut PgConnection,
+    attempt: &OpenAttempt,
+    since: Option<DateTime<Utc>>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("update launch_attempt set uncertain_since = $3 where batch_id = $1 and number = $2")
+        .bind(attempt.batch_id)
+        .bind(attempt.number)
+        .bind(since)
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 /// Settles an attempt.

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use cloudapp_domain::configuration::{ConfigurationSpec, InstanceType, on_demand_price};
 use cloudapp_domain::{BatchId, Failure, FailureCode, Fixer, InstanceState};
 use cloudapp_ec2::{Ec2Error, LaunchRequest, Machine};
@@ -152,9 +153,14 @@ impl Place {
         instance: &InstanceRecord,
         attempt: &OpenAttempt,
     ) -> Result<Applied, StepError> {
+        self.note_uncertainty(context, attempt, Some(self.0.clock.now())).await?;
         self.0.crash.pass(CrashPoint::BeforeRunInstances);
         let answer = self.0.machines.launch(attempt.request()).await;
         self.0.crash.pass(CrashPoint::AfterRunInstances);
+        if answer.as_ref().is_err_and(Ec2Error::certainly_not_executed) {
+            // As uncertain as before this sending, and no more: a cancel need not wait for what cannot come.
+            self.note_uncertainty(context, attempt, attempt.uncertain_since).await?;
+        }
         match answer {
             Ok(machines) => match machines.into_iter().next() {
                 Some(machine) => self.assign(context, instance, attempt, &machine).await,
@@ -236,6 +242,17 @@ impl Place {
                 Ok(Applied::Fail(error.failure()))
             }
         }
+    }
+
+    async fn note_uncertainty(
+        &self,
+        context: &StepContext<'_>,
+        attempt: &OpenAttempt,
+        since: Option<DateTime<Utc>>,
+    ) -> Result<(), StepError> {
+        let mut transaction = context.begin().await?;
+        attempt::set_uncertain_since(&mut transaction, attempt, since).await?;
+        transaction.commit().await
     }
 
     async fn settle(

@@ -27,11 +27,14 @@ async fn take_back_unknown(
     context: &StepContext<'_>,
     attempt: &OpenAttempt,
 ) -> Result<Undone, StepError> {
+    let Some(uncertain_since) = attempt.uncertain_since else {
+        return settle(deps, context, attempt, Settled::Refused).await;
+    };
     let machines = match deps.machines.describe_by_token(&attempt.client_token).await {
         Ok(machines) => machines,
         Err(error) => return Ok(patience(&error)),
     };
-    if machines.is_empty() && !deps.grace_is_over(attempt.created_at) {
+    if machines.is_empty() && !deps.grace_is_over(uncertain_since) {
         // It may have been made and not be visible yet.
         return Ok(Undone::Wait { until: deps.after(deps.settings.pace.look) });
     }
@@ -43,6 +46,15 @@ async fn take_back_unknown(
             other => return Ok(other),
         }
     }
+    settle(deps, context, attempt, settled).await
+}
+
+async fn settle(
+    deps: &Deps,
+    context: &StepContext<'_>,
+    attempt: &OpenAttempt,
+    settled: Settled,
+) -> Result<Undone, StepError> {
     let mut transaction = context.begin().await?;
     attempt::settle(&mut transaction, deps.clock.as_ref(), attempt, settled, Some("taken_back")).await?;
     transaction.commit().await?;
