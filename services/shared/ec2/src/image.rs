@@ -1,3 +1,5 @@
+use cloudapp_domain::configuration::ImageSource;
+
 use crate::error::{Answer, Effect, from_sdk};
 use crate::{Ec2, Ec2Error};
 
@@ -7,6 +9,10 @@ impl Ec2 {
     /// # Errors
     /// [`Ec2Error`]; [`Ec2Error::Image`] when there is no such image, or it has no root device.
     pub async fn root_device_name(&self, image_id: &str) -> Result<String, Ec2Error> {
+        let of_publisher = image_id.parse().ok().and_then(|image: ImageSource| image.root_device());
+        if let Some(device) = of_publisher {
+            return Ok(device.to_owned());
+        }
         if let Some(known) = self.known_root_device(image_id) {
             return Ok(known);
         }

@@ -95,6 +95,17 @@ async fn a_launch_arrives_as_it_was_asked_for() {
 }
 
 #[tokio::test]
+async fn an_image_named_by_a_public_parameter_gets_its_own_root_volume_encrypted() {
+    let (_simulator, control, ec2) = start().await;
+    let alias = "resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64";
+    let launch = LaunchRequest { image_id: alias.to_owned(), max_count: 1, ..request("token-alias") };
+    let machines = ec2.run_instances(&launch).await.unwrap();
+    let made = control.instance(machines[0].id.as_str()).await.unwrap();
+    let [root] = made.instance.volumes.as_slice() else { panic!("{:?}", made.instance.volumes) };
+    assert_eq!((root.size_gib, root.encrypted), (12, true));
+}
+
+#[tokio::test]
 async fn a_lost_reply_is_an_unknown_outcome_and_the_token_finds_the_machines() {
     let (_simulator, control, ec2) = start().await;
     control.add_fault(&Fault::reply_lost("RunInstances")).await.unwrap();

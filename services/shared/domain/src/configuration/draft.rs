@@ -371,6 +371,16 @@ mod tests {
     }
 
     #[test]
+    fn a_public_parameter_is_taken_only_from_a_publisher_whose_root_device_is_known() {
+        let from = |image: &str| ConfigurationDraft { image: image.to_owned(), ..draft() };
+        let ubuntu =
+            "resolve:ssm:/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id";
+        assert_eq!(from(ubuntu).validate().unwrap().image.root_device(), Some("/dev/sda1"));
+        assert_eq!(fields(from("/aws/service/somebody/image")), ["image"]);
+        assert_eq!(fields(from("/aws/service/canonical/ubuntu/a b")), ["image"]);
+    }
+
+    #[test]
     fn user_data_over_ec2s_limit_is_refused() {
         let raw = |bytes: usize| ConfigurationDraft {
             raw_user_data: Some(format!("#!{}", "x".repeat(bytes - 2))),

@@ -36,6 +36,28 @@ pub enum ImageSource {
 impl ImageSource {
     const RESOLVE: &str = "resolve:ssm:";
 
+    /// Publishers of public parameters, with the device that their Linux images call the root volume (AWS, "Device names
+    /// on Linux instances"; Canonical and Debian, in their images' descriptions). EC2 resolves a parameter only inside
+    /// RunInstances, whose block devices must be named by then; so only publishers whose device is known are taken.
+    const PUBLISHERS: [(&str, &str); 3] = [
+        ("/aws/service/ami-amazon-linux-latest/", "/dev/xvda"),
+        ("/aws/service/canonical/ubuntu/", "/dev/sda1"),
+        ("/aws/service/debian/", "/dev/xvda"),
+    ];
+
+    fn publisher_of(path: &str) -> Option<(&'static str, &'static str)> {
+        Self::PUBLISHERS.into_iter().find(|(prefix, _)| path.starts_with(prefix))
+    }
+
+    /// The root volume's device, if the publisher tells; an image with a fixed id tells it itself.
+    #[must_use]
+    pub fn root_device(&self) -> Option<&'static str> {
+        match self {
+            Self::Ami(_) => None,
+            Self::SsmAlias(path) => Self::publisher_of(path).map(|(_, device)| device),
+        }
+    }
+
     /// The value of RunInstances' `ImageId`.
     #[must_use]
     pub fn image_id(&self) -> String {
@@ -56,14 +78,14 @@ impl FromStr for ImageSource {
         let alias = text.strip_prefix(Self::RESOLVE).unwrap_or(text);
         if text.strip_prefix("ami-").is_some_and(is_hex) {
             Ok(Self::Ami(text.to_owned()))
-        } else if alias.starts_with("/aws/service/")
+        } else if Self::publisher_of(alias).is_some()
             && alias.len() <= 500
             && alias.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'-' | b'_' | b'.'))
         {
             Ok(Self::SsmAlias(alias.to_owned()))
         } else {
-            Err("must be an image id such as ami-0123456789abcdef0 or a public parameter such as \
-                 /aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
+            Err("must be an image id such as ami-0123456789abcdef0 or a public parameter of Amazon Linux, Ubuntu or \
+                 Debian such as /aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
                 .to_owned())
         }
     }
