@@ -10,6 +10,7 @@ mod idempotency;
 mod paging;
 mod routes;
 mod schema;
+mod seed;
 mod store;
 #[cfg(test)]
 mod testing;
@@ -32,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use routes::openapi;
 pub use schema::{SchemaError, migrate};
+pub use seed::{SeedError, seed};
 
 /// Settings of configure-instance.
 #[derive(Debug, Clone, clap::Parser)]

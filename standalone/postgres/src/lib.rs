@@ -20,6 +20,6 @@ mod schemas;
 pub mod testing;
 
 pub use binaries::PostgresBinaries;
-pub use cluster::{Cluster, ClusterConfig};
+pub use cluster::{Cluster, ClusterConfig, location::discard};
 pub use error::PostgresError;
 pub use schemas::{RolePasswords, SchemaUrls, bootstrap_schemas, create_roles};

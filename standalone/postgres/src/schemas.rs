@@ -14,12 +14,12 @@ use crate::error::PostgresError;
 
 /// The services' schemas, in the order in which they are migrated; each has a role of the same name.
 const SCHEMAS: [&str; 3] = ["configure", "provision", "login"];
-/// The database that every cluster has.
-const MAINTENANCE_DATABASE: &str = "postgres";
 /// Login roles that own nothing and only read what others publish.
 const READERS: [&str; 1] = ["stop_ec2"];
 /// All login roles.
 const ROLES: [&str; 4] = [SCHEMAS[0], SCHEMAS[1], SCHEMAS[2], READERS[0]];
+/// The database that every cluster has.
+const MAINTENANCE_DATABASE: &str = "postgres";
 /// Key of the advisory lock under which roles are made and changed.
 const ROLES_LOCK: i64 = 0x636c_6f75_6461_7070;
 /// Letters and digits in a generated password: about 190 bits.
@@ -95,7 +95,8 @@ pub async fn bootstrap_schemas(
         run(&mut roles, format!("GRANT CONNECT, TEMPORARY ON DATABASE {database} TO {role}")).await?;
     }
     for role in READERS {
-        run(&mut roles, format!("ALTER ROLE {role} IN DATABASE {database} SET search_path = pg_catalog")).await?;
+        run(&mut roles, format!("ALTER ROLE {role} IN DATABASE {database} SET search_path = pg_catalog"))
+            .await?;
         run(&mut roles, format!("GRANT CONNECT ON DATABASE {database} TO {role}")).await?;
     }
     run(&mut roles, format!("REVOKE ALL ON DATABASE {database} FROM PUBLIC")).await?;

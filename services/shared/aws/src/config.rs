@@ -26,6 +26,20 @@ pub async fn load() -> SdkConfig {
         .await
 }
 
+/// The configuration for an emulator at `endpoint`, whatever the environment says.
+pub async fn emulator(endpoint: &str, region: &str) -> SdkConfig {
+    // An emulator checks no credentials, but wants to see some.
+    let credentials = aws_sdk_s3::config::Credentials::new("test", "test", None, None, "emulator");
+    aws_config::defaults(BehaviorVersion::latest())
+        .timeout_config(deadlines())
+        .retry_config(tries())
+        .endpoint_url(endpoint)
+        .region(aws_config::Region::new(region.to_owned()))
+        .credentials_provider(credentials)
+        .load()
+        .await
+}
+
 fn deadlines() -> TimeoutConfig {
     TimeoutConfig::builder()
         .connect_timeout(CONNECT)

@@ -9,6 +9,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
+use super::initialise::remove_if_there;
 use crate::{
     account::{Account, caller_uid},
     error::{IoContext, PostgresError},
@@ -69,6 +70,17 @@ impl Location {
     }
 }
 
+/// Removes a cluster's folder and, if its data lie elsewhere, those too. The server must not run.
+///
+/// # Errors
+/// A file that cannot be removed.
+pub fn discard(wanted: &Path) -> Result<(), PostgresError> {
+    if let Ok(place) = fs::read_to_string(wanted.join(POINTER)) {
+        remove_if_there(Path::new(place.trim_end()))?;
+    }
+    remove_if_there(wanted)
+}
+
 /// A folder that stands in for `path` where every account may enter: always the same one for the same path.
 pub(crate) fn reachable_folder_for(path: &Path) -> Result<PathBuf, PostgresError> {
     let owner = caller_uid()?;
@@ -96,6 +108,18 @@ mod tests {
         let wanted = root.path().join("cluster");
         let location = Location::prepare(&wanted, &Account::choose().unwrap()).unwrap();
         assert_eq!(location.data, fs::canonicalize(&wanted).unwrap().join("data"));
+    }
+
+    #[test]
+    fn a_discarded_cluster_is_gone_wherever_its_data_lay() {
+        let root = tempfile::tempdir().unwrap();
+        let (wanted, elsewhere) = (root.path().join("cluster"), root.path().join("elsewhere"));
+        fs::create_dir_all(elsewhere.join("data")).unwrap();
+        fs::create_dir_all(&wanted).unwrap();
+        fs::write(wanted.join(POINTER), elsewhere.as_os_str().as_encoded_bytes()).unwrap();
+        discard(&wanted).unwrap();
+        assert!(!wanted.exists() && !elsewhere.exists());
+        discard(&wanted).unwrap();
     }
 
     #[test]

@@ -32,7 +32,8 @@ impl Issuer {
         }]});
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = Url::parse(&format!("http://{}/jwks.json", listener.local_addr().unwrap())).unwrap();
-        let routes = axum::Router::new().route("/jwks.json", axum::routing::get(async move || axum::Json(jwks)));
+        let routes =
+            axum::Router::new().route("/jwks.json", axum::routing::get(async move || axum::Json(jwks)));
         tokio::spawn(async move { axum::serve(listener, routes).await });
         let der = AsDer::<Pkcs8V1Der<'_>>::as_der(&pair).unwrap();
         let pem = rcgen_pem(der.as_ref());
@@ -62,7 +63,8 @@ impl Issuer {
 
 fn rcgen_pem(der: &[u8]) -> String {
     let body = base64::engine::general_purpose::STANDARD.encode(der);
-    let lines: Vec<&str> = body.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    let lines: Vec<&str> =
+        body.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
     format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"))
 }
 
@@ -85,7 +87,8 @@ async fn a_current_access_token_names_its_caller() {
 async fn everything_else_is_refused() {
     let issuer = Issuer::start().await;
     let stranger = Issuer::start().await;
-    let changed = |field: &'static str, value: Value| issuer.token(|claims| claims[field] = value, &signed_by_one());
+    let changed =
+        |field: &'static str, value: Value| issuer.token(|claims| claims[field] = value, &signed_by_one());
     let refused = [
         ("expired", changed("exp", json!(NOW - 31))),
         ("from the future", changed("iat", json!(NOW + 31))),
