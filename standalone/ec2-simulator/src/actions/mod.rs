@@ -30,7 +30,7 @@ use rand::rngs::StdRng;
 
 use crate::{
     model::{
-        launch::HostKeys,
+        launch::MakeHostKeys,
         region::{Moment, Region},
     },
     throttle::{Cost, Limit},
@@ -46,7 +46,7 @@ pub(crate) struct Call<'a> {
     pub(crate) request: &'a Request,
     pub(crate) region: &'a mut Region,
     pub(crate) moment: Moment<'a, StdRng>,
-    pub(crate) host_keys: HostKeys<'a>,
+    pub(crate) host_keys: MakeHostKeys<'a>,
 }
 
 impl<'a> Call<'a> {

@@ -245,6 +245,8 @@ pub struct Instance {
     pub boot_log: Option<String>,
     /// Public SSH host keys in OpenSSH's one-line form, for life.
     pub host_keys: Vec<String>,
+    /// The private half of its ECDSA host key (PKCS#8 PEM): what lies on its disk, for a test that plays it.
+    pub host_private_key: String,
     /// What the serial console shows.
     pub console: String,
 }

@@ -48,8 +48,17 @@ pub(crate) struct Launch {
     pub(crate) volumes: Vec<VolumeRequest>,
 }
 
+/// The SSH host keys of a new machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HostKeys {
+    /// The public halves, in OpenSSH's one-line form.
+    pub(crate) public: Vec<String>,
+    /// The private half of the ECDSA key, PKCS#8 PEM.
+    pub(crate) ecdsa_private: String,
+}
+
 /// Makes a machine's SSH host keys; real ones, so outside the model.
-pub(crate) type HostKeys<'a> = &'a mut dyn FnMut() -> Result<Vec<String>, Ec2Error>;
+pub(crate) type MakeHostKeys<'a> = &'a mut dyn FnMut() -> Result<HostKeys, Ec2Error>;
 
 impl Region {
     /// The reservation that an earlier call with this token made, if there was one.
@@ -80,7 +89,7 @@ impl Region {
         &mut self,
         launch: &Launch,
         moment: &mut Moment<'_, R>,
-        host_keys: HostKeys<'_>,
+        host_keys: MakeHostKeys<'_>,
     ) -> Result<Reservation, Ec2Error> {
         let (subnet, count) = self.place(launch, moment.rng)?;
         let reservation = Reservation {
@@ -140,7 +149,7 @@ impl Region {
         reservation: &Reservation,
         subnet: &Subnet,
         (id, launch_index): (&str, u32),
-        host_keys: Vec<String>,
+        host_keys: HostKeys,
         moment: &mut Moment<'_, R>,
     ) -> Instance {
         let sequence = self.next_sequence;
@@ -181,7 +190,8 @@ impl Region {
             boot: None,
             next_boot_outcome: None,
             boot_log: None,
-            host_keys,
+            host_keys: host_keys.public,
+            host_private_key: host_keys.ecdsa_private,
             console: String::new(),
         }
     }

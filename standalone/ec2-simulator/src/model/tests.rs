@@ -9,7 +9,7 @@ use rand::{SeedableRng, rngs::StdRng};
 use super::{
     catalog, images,
     instance::{InstanceState, Market, MetadataOptions, ShutdownBehavior},
-    launch::{Launch, VolumeRequest},
+    launch::{HostKeys, Launch, VolumeRequest},
     lifecycle::Manner,
     network::SUBNETS,
     region::{Effect, Moment, Region, Reservation},
@@ -41,7 +41,8 @@ impl World {
             return Ok(earlier.clone());
         }
         let mut moment = Moment { now: self.now, rng: &mut self.rng };
-        self.region.launch(launch, &mut moment, &mut || Ok(vec!["ssh-ed25519 key".to_owned()]))
+        let keys = HostKeys { public: vec!["ssh-ed25519 key".to_owned()], ecdsa_private: String::new() };
+        self.region.launch(launch, &mut moment, &mut || Ok(keys.clone()))
     }
 
     fn terminate(&mut self, ids: &[String]) {

@@ -1,6 +1,8 @@
 //! The scripts of the user data run for real, against a metadata service and a receiver on loopback.
 
-use crate::sshd;
+use cloudapp_test_sshd::{Account, give_to};
+
+use crate::keys;
 use crate::support::{DOCUMENT, INSTANCE_ID, Machine, SIGNATURE, spec};
 use cloudapp_contract::boot_report::BootOutcome;
 use serde_json::json;
@@ -88,16 +90,16 @@ async fn an_error_of_cloud_init_is_a_failure_even_if_the_commands_went_through()
 #[tokio::test]
 async fn an_image_whose_sshd_would_let_nobody_in_is_a_failure() {
     let machine = Machine::new(&spec(json!({})), CA, &[]).await;
-    sshd::make_host_key(machine.root());
+    keys::make_host_key(machine.root());
     machine.install().await;
     machine.cloud_init_finished(&[]);
     // As root, sshd would want more of the machine than a test may touch.
-    let account = sshd::Account::for_login();
+    let account = Account::for_login();
     let root = machine.root().display();
     let host_key = format!("HostKey {root}/etc/ssh/ssh_host_ed25519_key\n");
     for include in ["", &format!("Include {root}/etc/ssh/sshd_config.d/*.conf\n")] {
         machine.write("etc/ssh/sshd_config", &format!("{include}{host_key}"));
-        sshd::give_to(machine.root(), &account);
+        give_to(machine.root(), &account);
         machine.report_as(account.switch_to).await;
     }
     let reports = machine.reports();

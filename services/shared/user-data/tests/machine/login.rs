@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use crate::sshd::{self, Account, Keys, Sshd};
+use cloudapp_test_sshd::{Account, Sshd};
+
+use crate::keys::{self, HOST_KEY, Keys};
 use crate::support::{INSTANCE_ID, Machine, spec};
 use serde_json::json;
 
@@ -10,12 +12,12 @@ use serde_json::json;
 async fn machine(keys: &Keys, account: &Account) -> (Machine, Sshd) {
     let configuration = spec(json!({ "login_user": account.name }));
     let machine = Machine::new(&configuration, &keys.ca_public(), &[]).await;
-    sshd::make_host_key(machine.root());
+    keys::make_host_key(machine.root());
     machine.install().await;
     machine.cloud_init_finished(&[]);
     machine.report().await;
     let host_keys = machine.reports().remove(0).host_keys;
-    let sshd = Sshd::start(machine.root(), account, &host_keys).await;
+    let sshd = Sshd::start(machine.root(), account, HOST_KEY, &host_keys).await;
     (machine, sshd)
 }
 

@@ -3,6 +3,6 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it fails")]
 
 mod boot;
+mod keys;
 mod login;
-mod sshd;
 mod support;

@@ -1,4 +1,6 @@
-//! A real sshd on a loopback port, throw-away keys, and logging in.
+//! A real sshd on a loopback port, for tests: set up from a machine's files, it judges who may come in.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it fails")]
 
 use std::fs;
 use std::net::TcpListener as StdListener;
@@ -7,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command as StdCommand, Stdio};
 use std::time::Duration;
 
-use tempfile::TempDir;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
@@ -45,19 +46,30 @@ fn output(program: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-fn ssh_keygen(arguments: &[&str]) {
+/// Runs `ssh-keygen`.
+///
+/// # Panics
+/// If it is missing or refuses.
+pub fn ssh_keygen(arguments: &[&str]) {
     output(&program(&["/usr/bin/ssh-keygen", "/usr/local/bin/ssh-keygen"], "openssh-client"), arguments);
 }
 
 /// Who sshd runs as, and therefore the only one it can let in: never root, whom it must refuse.
-pub(crate) struct Account {
-    pub(crate) name: String,
+#[derive(Debug)]
+pub struct Account {
+    /// Its login name.
+    pub name: String,
     /// User and group to become, when the test runs as root.
-    pub(crate) switch_to: Option<(u32, u32)>,
+    pub switch_to: Option<(u32, u32)>,
 }
 
 impl Account {
-    pub(crate) fn for_login() -> Self {
+    /// The account that runs this test, or `daemon` when that is root.
+    ///
+    /// # Panics
+    /// If the machine's accounts cannot be read.
+    #[must_use]
+    pub fn for_login() -> Self {
         let id = |arguments: &[&str]| output(Path::new("/usr/bin/id"), arguments);
         if id(&["-u"]) != "0" {
             return Self { name: id(&["-un"]), switch_to: None };
@@ -69,67 +81,9 @@ impl Account {
     }
 }
 
-/// A throw-away certificate authority.
-pub(crate) struct Keys(TempDir);
-
-/// A key and its certificate.
-pub(crate) struct Signed {
-    pub(crate) key: PathBuf,
-    pub(crate) certificate: PathBuf,
-}
-
-impl Keys {
-    pub(crate) fn new() -> Self {
-        let keys = Self(tempfile::tempdir().unwrap());
-        // The kind that KMS makes.
-        ssh_keygen(&[
-            "-q",
-            "-t",
-            "ecdsa",
-            "-b",
-            "256",
-            "-N",
-            "",
-            "-C",
-            "cloudapp-ca",
-            "-f",
-            &keys.path("ca"),
-        ]);
-        keys
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.0.path().join(name).to_str().unwrap().to_owned()
-    }
-
-    pub(crate) fn ca_public(&self) -> String {
-        fs::read_to_string(self.path("ca.pub")).unwrap()
-    }
-
-    /// A new user key.
-    pub(crate) fn plain(&self, name: &str) -> PathBuf {
-        ssh_keygen(&["-q", "-t", "ed25519", "-N", "", "-f", &self.path(name)]);
-        self.path(name).into()
-    }
-
-    /// A new user key with a certificate for `principal` that is valid in `interval`.
-    pub(crate) fn certificate(&self, name: &str, principal: &str, interval: &str) -> Signed {
-        let key = self.plain(name);
-        let public = format!("{}.pub", self.path(name));
-        let ca = self.path("ca");
-        ssh_keygen(&["-q", "-s", &ca, "-I", name, "-n", principal, "-V", interval, "-z", "7", &public]);
-        Signed { key, certificate: self.path(&format!("{name}-cert.pub")).into() }
-    }
-}
-
-/// What cloud-init does on a machine's first boot.
-pub(crate) fn make_host_key(root: &Path) {
-    let path = root.join("etc/ssh/ssh_host_ed25519_key");
-    ssh_keygen(&["-q", "-t", "ed25519", "-N", "", "-f", path.to_str().unwrap()]);
-}
-
 /// A running sshd; ends when dropped.
-pub(crate) struct Sshd {
+#[derive(Debug)]
+pub struct Sshd {
     child: Child,
     account: Option<(u32, u32)>,
     port: u16,
@@ -141,15 +95,23 @@ pub(crate) struct Sshd {
 }
 
 /// How an attempt to log in went.
-pub(crate) struct Attempt {
-    pub(crate) came_in: bool,
-    pub(crate) client_log: String,
-    pub(crate) server_log: String,
+#[derive(Debug)]
+pub struct Attempt {
+    /// Whether the greeting came through.
+    pub came_in: bool,
+    /// What ssh said.
+    pub client_log: String,
+    /// What sshd logged.
+    pub server_log: String,
 }
 
 impl Sshd {
-    /// Starts sshd with the settings below `root`. Its clients will know it by `host_keys` only.
-    pub(crate) async fn start(root: &Path, account: &Account, host_keys: &[String]) -> Self {
+    /// Starts sshd with the settings below `root` and the host key `root/etc/ssh/{host_key}`. Its clients will know
+    /// it by `host_keys` only.
+    ///
+    /// # Panics
+    /// If sshd is missing or does not start; says why.
+    pub async fn start(root: &Path, account: &Account, host_key: &str, host_keys: &[String]) -> Self {
         let log = root.join("sshd.log");
         fs::write(&log, "").unwrap();
         let config = root.join("etc/ssh/sshd_config");
@@ -157,7 +119,7 @@ impl Sshd {
         // The port may be taken between finding it free and listening on it.
         for _ in 0..10 {
             let port = StdListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-            fs::write(&config, config_text(root, port)).unwrap();
+            fs::write(&config, config_text(root, host_key, port)).unwrap();
             let known: String = host_keys.iter().map(|key| format!("[127.0.0.1]:{port} {key}\n")).collect();
             fs::write(&known_hosts, known).unwrap();
             give_to(root, account);
@@ -188,7 +150,10 @@ impl Sshd {
 
     /// Logs in and asks for the greeting of a service behind the machine. This needs no shell, which the
     /// account may not have, but a complete login.
-    pub(crate) async fn log_in(&self, user: &str, key: &Path, certificate: Option<&Path>) -> Attempt {
+    ///
+    /// # Panics
+    /// If ssh is missing or does not end.
+    pub async fn log_in(&self, user: &str, key: &Path, certificate: Option<&Path>) -> Attempt {
         let before = fs::read_to_string(&self.log).unwrap().len();
         let mut command = Command::new(program(&["/usr/bin/ssh", "/usr/local/bin/ssh"], "openssh-client"));
         command.args([
@@ -234,7 +199,10 @@ impl Sshd {
     }
 
     /// sshd's own account of its settings.
-    pub(crate) async fn effective_settings(&self) -> String {
+    ///
+    /// # Panics
+    /// If sshd refuses them.
+    pub async fn effective_settings(&self) -> String {
         let output = sshd_command(self.account).arg("-T").arg("-f").arg(&self.config).output().await.unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().to_ascii_lowercase()
@@ -249,14 +217,14 @@ impl Drop for Sshd {
 
 /// An image's `sshd_config`: ours is included before anything else. What follows fits sshd to a test: `/tmp` is
 /// writable for all, which StrictModes refuses, and PAM needs root.
-fn config_text(root: &Path, port: u16) -> String {
+fn config_text(root: &Path, host_key: &str, port: u16) -> String {
     let root = root.display();
     format!(
         "Include {root}/etc/ssh/sshd_config.d/*.conf\n\
          PasswordAuthentication yes\n\
          PermitRootLogin yes\n\
          ListenAddress 127.0.0.1:{port}\n\
-         HostKey {root}/etc/ssh/ssh_host_ed25519_key\n\
+         HostKey {root}/etc/ssh/{host_key}\n\
          PidFile none\n\
          LogLevel VERBOSE\n\
          UsePAM no\n\
@@ -265,7 +233,10 @@ fn config_text(root: &Path, port: u16) -> String {
 }
 
 /// Lets the account read its machine's files, host key included.
-pub(crate) fn give_to(path: &Path, account: &Account) {
+///
+/// # Panics
+/// If the files cannot be given away.
+pub fn give_to(path: &Path, account: &Account) {
     let Some((user, group)) = account.switch_to else { return };
     chown(path, Some(user), Some(group)).unwrap();
     if path.is_dir() {
