@@ -1,2 +1,7 @@
-//! CloudApp on one machine.
-fn main() {}
+//! `cargo run`: CloudApp on one machine.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cloudapp_standalone::main()
+}
