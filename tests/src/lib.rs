@@ -1,1 +1,17 @@
-//! cloudapp-tests
+//! What the integration tests share: a running CloudApp, its people, a browser. The tests are in `tests/it`.
+
+#![expect(clippy::expect_used, reason = "a test stops where it fails, and says what it expected")]
+
+mod browser;
+mod people;
+mod processes;
+mod stack;
+mod totp;
+mod wait;
+
+pub use browser::Browser;
+pub use people::{Person, new_account, new_admin_account};
+pub use processes::Process;
+pub use stack::{Endpoints, Stack, StackError, demo};
+pub use totp::totp_code;
+pub use wait::{eventually, eventually_some};

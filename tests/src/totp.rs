@@ -1,0 +1,20 @@
+use std::time::{Duration, SystemTime};
+
+use totp_rs::{Builder, Secret};
+
+/// The six digits that an authenticator app would show now for a base32 secret (RFC 6238).
+///
+/// # Panics
+/// If the secret is not base32.
+#[must_use]
+pub fn totp_code(secret: &str) -> String {
+    let secret = Secret::try_from_base32(secret).expect("a base32 secret");
+    let totp = Builder::new().with_secret(secret).build_noncompliant();
+    totp.generate(unix_time().as_secs()).to_string()
+}
+
+/// Seconds since 1970. Tests follow the machine's clock, as an authenticator app does.
+#[expect(clippy::disallowed_methods, reason = "an authenticator app reads the wall clock")]
+fn unix_time() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+}

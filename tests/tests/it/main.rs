@@ -1,0 +1,14 @@
+//! Integration tests over the whole of CloudApp: one binary, so that it is linked once.
+
+#![expect(clippy::expect_used, reason = "a test stops where it fails, and says what it expected")]
+
+mod admin_journey;
+mod architecture;
+mod authorization;
+mod crashes;
+mod first_sign_in;
+mod launches;
+mod login;
+mod persistence;
+mod simulator;
+mod user_journey;
