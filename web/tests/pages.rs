@@ -337,6 +337,7 @@ async fn statistics_are_shown_or_said_to_be_missing() {
     site.services.world().launches.push(row);
     let mut admin = admin(&site).await;
     let page = admin.get("/admin/statistics").await;
+    page.shows("<dd>0.0</dd>").shows("<dd>$0.00</dd>").shows("Running now");
     page.shows("3 launches by day and configuration")
         .shows("67 %")
         .shows("4 min ago")

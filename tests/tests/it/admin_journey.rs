@@ -54,13 +54,17 @@ async fn configurations_users_machines_and_statistics() {
     .await;
     assert!(instance.reason.is_some_and(|reason| reason.contains("maintenance of the lab")));
 
-    // Statistics: a chart, and the table with the same figures.
+    // Statistics: a chart, and what runs now, to be stopped from here.
+    let second = owner.provision().create("two", &request(shell)).await.expect("accepted");
+    assert_eq!(finished(&owner, second.execution_id).await.state, ExecutionState::Succeeded);
     eventually_some("the launch is in the statistics", async || {
         browser.open(&at(stack, "/admin/statistics")).await;
         browser.text("main").await.contains("Amazon Linux shell").then_some(())
     })
     .await;
     browser.find("svg[role=img]").await;
+    let stop = format!("a[href='/admin/machines/{}/force-stop']", second.instance_id);
+    browser.find(&stop).await;
     browser.screenshot("admin-5-statistics").await;
     browser.close().await;
 }

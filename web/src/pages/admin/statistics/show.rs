@@ -5,6 +5,7 @@ use axum::extract::{Query, State};
 use chrono::{DateTime, Utc};
 use cloudapp_chassis::ApiError;
 use cloudapp_contract::client::CallError;
+use cloudapp_contract::instance::{InstanceQuery, OwnerFilter};
 use cloudapp_contract::stats::{FailuresRow, InstanceHoursRow, LaunchesRow, Stats};
 
 use super::range::{PRESETS, Range, RangeQuery};
@@ -12,7 +13,7 @@ use crate::app::App;
 use crate::pages::problem::call_error;
 use crate::pages::{Admin, Section, Shell};
 use crate::view::chart::Chart;
-use crate::view::{moment, relative};
+use crate::view::{MachineView, moment, relative};
 
 #[derive(Template, askama_web::WebTemplate)]
 #[template(path = "admin/statistics.html")]
@@ -25,7 +26,12 @@ pub(super) struct StatisticsPage {
     failures: Panel<FailuresRow>,
     chart: Chart,
     totals: Totals,
+    /// The newest machines that are not gone, to stop from here; from provision-instance, not from Athena.
+    running: Result<Vec<MachineView>, String>,
 }
+
+/// How many of the machines that run now are shown here.
+const RUNNING_SHOWN: u16 = 10;
 
 /// One of the figures, or why it is not there: each is shown on its own.
 struct Panel<T> {
@@ -88,9 +94,23 @@ pub(super) async fn show(
     let today = app.clock.now().date_naive();
     let range = query.range(today);
     let (stats, asked) = (app.backend.stats(user.token()), range.query());
-    let (launches, hours, failures) =
-        tokio::join!(stats.launches(&asked), stats.instance_hours(&asked), stats.failures(&asked));
+    let provision = app.backend.provision(user.token());
+    let live = InstanceQuery {
+        owner: OwnerFilter::All,
+        state: Some("live".to_owned()),
+        cursor: None,
+        limit: Some(RUNNING_SHOWN),
+    };
+    let (launches, hours, failures, running) = tokio::join!(
+        stats.launches(&asked),
+        stats.instance_hours(&asked),
+        stats.failures(&asked),
+        provision.list(&live)
+    );
     let now = app.clock.now();
+    let running = running
+        .map(|page| page.items.iter().map(|machine| MachineView::new(machine, now)).collect())
+        .map_err(|error| call_error(error).problem().detail.clone());
     let launches = Panel::new(launches, now);
     let hours = Panel::new(hours, now);
     let failures = Panel::new(failures, now);
@@ -99,8 +119,9 @@ pub(super) async fn show(
         launches: launches.rows.iter().map(|row: &LaunchesRow| row.launches).sum(),
         ready: launches.rows.iter().map(|row| row.ready).sum(),
         failed: launches.rows.iter().map(|row| row.failed).sum(),
-        hours: hours.rows.iter().map(|row: &InstanceHoursRow| row.hours).sum(),
-        cost: hours.rows.iter().map(|row| row.cost_usd).sum(),
+        // Not `sum()`, which makes nothing at all into -0.
+        hours: hours.rows.iter().fold(0.0, |sum, row: &InstanceHoursRow| sum + row.hours),
+        cost: hours.rows.iter().fold(0.0, |sum, row| sum + row.cost_usd),
     };
     Ok(StatisticsPage {
         shell: Shell::of(&user, Section::Statistics),
@@ -111,5 +132,6 @@ pub(super) async fn show(
         failures,
         chart,
         totals,
+        running,
     })
 }
