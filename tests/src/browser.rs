@@ -9,6 +9,13 @@ use thirtyfour::{ChromeCapabilities, Cookie};
 /// How long something may take to come.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// Whether pages' JavaScript runs.
+#[derive(Debug, Clone, Copy)]
+enum Scripts {
+    Run,
+    Blocked,
+}
+
 /// A headless Chromium with a profile of its own.
 #[derive(Debug)]
 pub struct Browser {
@@ -23,6 +30,18 @@ impl Browser {
     /// # Panics
     /// If Chromium or its driver is missing; names the line that installs them.
     pub async fn start() -> Self {
+        Self::start_with(Scripts::Run).await
+    }
+
+    /// Starts one that runs no JavaScript of pages.
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    pub async fn start_without_scripts() -> Self {
+        Self::start_with(Scripts::Blocked).await
+    }
+
+    async fn start_with(scripts: Scripts) -> Self {
         let install = "install it with: apt-get install chromium chromium-driver";
         let chromium = find(&["chromium", "google-chrome", "chromium-browser"])
             .unwrap_or_else(|| panic!("Chromium is missing; {install}"));
@@ -38,7 +57,7 @@ impl Browser {
             .spawn()
             .expect("chromedriver starts");
         let profile = tempfile::tempdir().expect("a folder for the profile");
-        let capabilities = capabilities(&chromium, profile.path()).expect("capabilities");
+        let capabilities = capabilities(&chromium, profile.path(), scripts).expect("capabilities");
         let server = format!("http://127.0.0.1:{port}");
         let driver = crate::eventually_some("Chromium starts", async || {
             WebDriver::new(&server, capabilities.clone()).await.ok()
@@ -212,6 +231,7 @@ impl Drop for Browser {
 fn capabilities(
     chromium: &std::path::Path,
     profile: &std::path::Path,
+    scripts: Scripts,
 ) -> WebDriverResult<ChromeCapabilities> {
     let mut capabilities = DesiredCapabilities::chrome();
     capabilities.set_binary(&chromium.display().to_string())?;
@@ -228,6 +248,10 @@ fn capabilities(
         "--window-size=1280,900",
     ] {
         capabilities.add_arg(argument)?;
+    }
+    if let Scripts::Blocked = scripts {
+        let blocked = serde_json::json!({ "profile.managed_default_content_settings.javascript": 2 });
+        capabilities.add_experimental_option("prefs", blocked)?;
     }
     capabilities.add_arg(&format!("--user-data-dir={}", profile.display()))?;
     Ok(capabilities)

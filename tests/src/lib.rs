@@ -12,6 +12,6 @@ mod wait;
 pub use browser::Browser;
 pub use people::{Person, new_account, new_admin_account};
 pub use processes::Process;
-pub use stack::{Endpoints, Stack, StackError, demo};
+pub use stack::{Endpoints, Stack, StackError, demo, refused_start};
 pub use totp::totp_code;
 pub use wait::{eventually, eventually_some};

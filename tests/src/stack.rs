@@ -204,6 +204,28 @@ impl Stack {
     }
 }
 
+/// Starts one that cannot start, and returns what it said on standard error.
+///
+/// # Panics
+/// If it does not end by itself with a failure.
+pub async fn refused_start(data: &Path, options: &[&str], environment: &[(&str, &str)]) -> String {
+    let mut command = tokio::process::Command::new(binary());
+    command
+        .args(["up", "--data"])
+        .arg(data)
+        .args(options)
+        .env_remove("DATABASE_URL")
+        .env_remove("CLOUDAPP_PYTHON")
+        .env("CLOUDAPP_TOOLS", tools())
+        .envs(environment.iter().copied())
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    let ended = tokio::time::timeout(START_LIMIT, command.output()).await.expect("it gives up");
+    let output = ended.expect("it runs");
+    assert!(!output.status.success(), "it started: {}", String::from_utf8_lossy(&output.stdout));
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
 /// The CloudApp that tests share when they need not have one of their own. It ends, and forgets everything, when
 /// the test process does.
 ///

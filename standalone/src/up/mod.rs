@@ -75,12 +75,14 @@ pub(crate) async fn run(args: UpArgs, shutdown: CancellationToken) -> anyhow::Re
         Ok(None) => Ok(()),
         Err(error) => Err(error),
     };
-    say("stopping …");
+    if result.is_ok() {
+        say("stopping …");
+    }
     started.stop().await;
     if args.temporary {
         folder.remove()?;
         say("stopped; everything is removed");
-    } else {
+    } else if result.is_ok() {
         say("stopped; everything is kept for the next start");
     }
     result

@@ -1,5 +1,7 @@
 //! An admin in a browser: the second factor, a configuration, a user, a machine stopped with a reason, statistics.
 
+use std::cell::RefCell;
+
 use cloudapp_domain::ExecutionState;
 use cloudapp_tests::{Browser, Person, Stack, demo, eventually_some, totp_code};
 
@@ -8,10 +10,18 @@ use super::user_journey::sign_in;
 
 /// Gives the second factor. A code is good once, so another test's code is waited out.
 async fn give_code(browser: &Browser, secret: &str) {
+    let given = RefCell::new(String::new());
     eventually_some("a code is accepted", async || {
-        browser.fill("#code", &totp_code(secret)).await;
-        browser.click("button[type=submit]").await;
-        (!browser.has("#code").await).then_some(())
+        if browser.text("h1").await.contains("My machines") {
+            return Some(());
+        }
+        let code = totp_code(secret);
+        if *given.borrow() != code && browser.has("#code").await {
+            browser.fill("#code", &code).await;
+            browser.click("button[type=submit]").await;
+            given.replace(code);
+        }
+        None
     })
     .await;
 }
@@ -20,7 +30,6 @@ async fn sign_in_as_admin(browser: &Browser, stack: &Stack) {
     let admin = stack.demo_user("admin");
     sign_in(browser, stack, &admin.email, &admin.password).await;
     give_code(browser, admin.totp_secret.as_deref().expect("a second factor")).await;
-    browser.find_text("h1", "My machines").await;
 }
 
 fn at(stack: &Stack, path: &str) -> String {

@@ -11,4 +11,5 @@ mod launches;
 mod login;
 mod persistence;
 mod simulator;
+mod startup;
 mod user_journey;

@@ -98,6 +98,32 @@ async fn a_failure_is_readable_and_a_kept_disk_comes_back() {
     browser.close().await;
 }
 
+#[tokio::test]
+async fn all_of_it_works_without_javascript() {
+    let stack = demo().await;
+    let (email, temporary) = new_account(stack, "no-scripts").await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let key = folder.path().join("key").display().to_string();
+    ssh_keygen(&["-q", "-t", "ed25519", "-N", "", "-f", &key]);
+    let public = std::fs::read_to_string(format!("{key}.pub")).expect("a public key");
+
+    let browser = Browser::start_without_scripts().await;
+    sign_in(&browser, stack, &email, &temporary).await;
+    browser.fill("#password", "correct Horse 8 battery").await;
+    browser.fill("#repeated", "correct Horse 8 battery").await;
+    browser.click("button[type=submit]").await;
+    browser.click(&create("Amazon Linux shell")).await;
+    browser.fill("#ssh_public_key", public.trim()).await;
+    browser.click("[data-submit]").await;
+    // The page comes again by itself while something happens.
+    browser.find("#login-command").await;
+    browser.find_text("[data-state]", "Ready").await;
+    browser.screenshot("user-8-without-scripts").await;
+    stop(&browser).await;
+    browser.find_text("[data-state]", "Destroyed").await;
+    browser.close().await;
+}
+
 /// The card's parts, and the key that the browser made: OpenSSH reads both the private key and the certificate, and
 /// they belong together.
 async fn check_login_card(browser: &Browser) {
