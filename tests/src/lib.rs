@@ -13,5 +13,5 @@ pub use browser::Browser;
 pub use people::{Person, new_account, new_admin_account};
 pub use processes::Process;
 pub use stack::{Endpoints, Stack, StackError, demo, refused_start};
-pub use totp::totp_code;
+pub use totp::{next_totp_code, totp_code};
 pub use wait::{eventually, eventually_some};

@@ -1,10 +1,15 @@
 //! Integration tests over the whole of CloudApp: one binary, so that it is linked once.
 
-#![expect(clippy::expect_used, reason = "a test stops where it fails, and says what it expected")]
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test stops where it fails, and says what it expected"
+)]
 
 mod admin_journey;
 mod architecture;
 mod authorization;
+mod aws_adapters;
 mod crashes;
 mod first_sign_in;
 mod launches;

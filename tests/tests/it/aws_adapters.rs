@@ -1,8 +1,5 @@
-//! The adapters against a whole emulated AWS. Ignored unless asked for, since it needs one that runs: name it by
-//! `AWS_ENDPOINT_URL` (with `AWS_REGION` and any keys) and run `cargo test --workspace --test emulator -- --ignored`.
-//! What it needs there it makes itself, under names of its own.
-
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+//! The adapters of `cloudapp-aws` against the whole local AWS. What a test needs there it makes itself, under names of
+//! its own.
 
 use std::time::Duration;
 
@@ -20,11 +17,11 @@ use cloudapp_aws::kms::SigningKey;
 use cloudapp_aws::s3::{Bucket, Placed};
 use cloudapp_aws::sns::Topic;
 use cloudapp_aws::sqs::Queue;
+use cloudapp_tests::{demo, next_totp_code, totp_code};
 use secrecy::{ExposeSecret, SecretString};
 
 async fn emulator() -> SdkConfig {
-    assert!(std::env::var("AWS_ENDPOINT_URL").is_ok(), "set AWS_ENDPOINT_URL to a running emulator");
-    cloudapp_aws::config::load().await
+    cloudapp_aws::config::emulator(demo().await.endpoints.aws.as_str(), "us-east-1").await
 }
 
 fn name(of: &str) -> String {
@@ -32,7 +29,6 @@ fn name(of: &str) -> String {
 }
 
 #[tokio::test]
-#[ignore = "needs an emulated AWS at AWS_ENDPOINT_URL"]
 async fn s3_keeps_what_was_there_first() {
     let config = emulator().await;
     let bucket_name = name("bucket");
@@ -59,7 +55,6 @@ async fn s3_keeps_what_was_there_first() {
 }
 
 #[tokio::test]
-#[ignore = "needs an emulated AWS at AWS_ENDPOINT_URL"]
 async fn a_notice_goes_from_topic_to_queue() {
     let config = emulator().await;
     let sqs = aws_sdk_sqs::Client::new(&config);
@@ -111,7 +106,6 @@ async fn a_notice_goes_from_topic_to_queue() {
 }
 
 #[tokio::test]
-#[ignore = "needs an emulated AWS at AWS_ENDPOINT_URL"]
 async fn a_kms_signature_verifies() {
     let config = emulator().await;
     let made = aws_sdk_kms::Client::new(&config)
@@ -129,7 +123,6 @@ async fn a_kms_signature_verifies() {
 }
 
 #[tokio::test]
-#[ignore = "needs an emulated AWS at AWS_ENDPOINT_URL"]
 async fn athena_answers_and_explains() {
     let config = emulator().await;
     let results = name("results");
@@ -153,7 +146,7 @@ async fn athena_answers_and_explains() {
     assert_eq!(found.columns, ["n", "m"]);
     let text = |n: i32| Some(n.to_string());
     assert_eq!(found.rows, [[text(1), text(1)], [text(2), None], [text(3), text(3)]]);
-    let many = workgroup.query("select * from range(1500) as t(n)", &[], minute).await.unwrap();
+    let many = workgroup.query("select n from unnest(sequence(1, 1500)) as t(n)", &[], minute).await.unwrap();
     assert_eq!(many.rows.len(), 1500);
     let failed = workgroup.query("select nothing from nowhere", &[], minute).await.unwrap_err();
     assert!(matches!(failed, QueryError::Failed(_)), "{failed:?}");
@@ -201,14 +194,7 @@ fn done(step: SignIn) -> Tokens {
     }
 }
 
-fn code(shared: &SecretString) -> SecretString {
-    let shared = totp_rs::Secret::try_from_base32(shared.expose_secret()).unwrap();
-    let app = totp_rs::Builder::new().with_secret(shared).build().unwrap();
-    secret(&app.generate_current().to_string())
-}
-
 #[tokio::test]
-#[ignore = "needs an emulated AWS at AWS_ENDPOINT_URL"]
 async fn a_persons_whole_life_in_cognito() {
     let config = emulator().await;
     let pool = pool(&config).await;
@@ -249,7 +235,7 @@ async fn a_persons_whole_life_in_cognito() {
     let shared = pool.associate_totp(&tokens.access).await.unwrap();
     let wrong = pool.verify_totp(&tokens.access, &secret("000000")).await;
     assert!(matches!(wrong, Err(CognitoError::WrongCode)), "{wrong:?}");
-    pool.verify_totp(&tokens.access, &code(&shared)).await.unwrap();
+    pool.verify_totp(&tokens.access, &secret(&totp_code(shared.expose_secret()))).await.unwrap();
     pool.prefer_totp(&tokens.access).await.unwrap();
     assert!(pool.profile(&tokens.access).await.unwrap().totp_enabled);
     assert_eq!(pool.user(&ada.sub).await.unwrap().and_then(|user| user.totp_enabled), Some(true));
@@ -260,7 +246,8 @@ async fn a_persons_whole_life_in_cognito() {
     let step = pool.sign_in(email, &newer).await.unwrap();
     let SignIn::TotpRequired { session, username } = step else { panic!("{step:?}") };
     let early = tokens;
-    let tokens = done(pool.totp(&session, &username, &code(&shared)).await.unwrap());
+    let next = secret(&next_totp_code(shared.expose_secret()));
+    let tokens = done(pool.totp(&session, &username, &next).await.unwrap());
 
     // Her session goes on, and ends.
     let refreshed = pool.refresh(&tokens.refresh).await.unwrap();
