@@ -222,9 +222,12 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // A failed test leaves no browser behind: ChromeDriver ends Chromium on SIGTERM.
-        crate::processes::signal("-TERM", self.chromedriver.id());
-        let _ = self.chromedriver.wait();
+        // A failed test leaves no browser behind: ChromeDriver ends Chromium on SIGTERM. One that has been waited for
+        // has no process any more, and its number may be somebody else's.
+        if let Ok(None) = self.chromedriver.try_wait() {
+            crate::processes::signal("-TERM", self.chromedriver.id());
+            let _ = self.chromedriver.wait();
+        }
     }
 }
 

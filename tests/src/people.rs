@@ -2,7 +2,6 @@ use cloudapp_aws::cognito::{SignIn, UserPool};
 use cloudapp_contract::client::{ConfigureClient, GatewayClient, ProvisionClient, StatsClient, Transport};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::stack::DemoUser;
 use crate::{Stack, totp_code};
 
 /// Somebody who has signed in, with a client for every API.
@@ -43,19 +42,6 @@ impl Person {
         Self::with_token(stack, email, password, user.sub.to_string(), tokens.access)
     }
 
-    /// A demo user without a second factor, signed in.
-    ///
-    /// # Panics
-    /// If the pool refuses.
-    pub async fn demo_user(stack: &Stack) -> Self {
-        let user = stack.demo_user("user");
-        let password = SecretString::from(user.password.clone());
-        match pool(stack).await.sign_in(&user.email, &password).await {
-            Ok(SignIn::Done(tokens)) => Self::from_demo(stack, user, tokens.access),
-            other => panic!("the demo user cannot sign in: {other:?}"),
-        }
-    }
-
     /// The demo admin, signed in with the second factor.
     ///
     /// # Panics
@@ -77,7 +63,7 @@ impl Person {
             }
         })
         .await;
-        Self::from_demo(stack, user, tokens.access)
+        Self::with_token(stack, user.email.clone(), user.password.clone(), user.sub.clone(), tokens.access)
     }
 
     /// The same person at a CloudApp that has been started again.
@@ -100,10 +86,6 @@ impl Person {
         let password = SecretString::from(self.password.clone());
         let signed_in = pool(stack).await.sign_in(&self.email, &password).await;
         assert!(matches!(signed_in, Ok(SignIn::Done(_))), "{signed_in:?}");
-    }
-
-    fn from_demo(stack: &Stack, user: &DemoUser, token: SecretString) -> Self {
-        Self::with_token(stack, user.email.clone(), user.password.clone(), user.sub.clone(), token)
     }
 
     fn with_token(stack: &Stack, email: String, password: String, sub: String, token: SecretString) -> Self {

@@ -9,8 +9,6 @@ pub struct Process {
     pub pid: u32,
     /// Its command line, words separated by spaces.
     pub command: String,
-    /// Resident memory that belongs to it alone (anonymous), KiB.
-    pub anonymous_kib: u64,
 }
 
 impl Process {
@@ -29,7 +27,7 @@ impl Process {
             open.extend(children.get(&pid).into_iter().flatten());
             if let Ok(command) = fs::read(format!("/proc/{pid}/cmdline")) {
                 let command = String::from_utf8_lossy(&command).replace('\0', " ").trim().to_owned();
-                found.push(Self { pid, command, anonymous_kib: status_number(pid, "RssAnon:").unwrap_or(0) });
+                found.push(Self { pid, command });
             }
         }
         found

@@ -74,11 +74,8 @@ pub struct StackError(String);
 /// A whole CloudApp, started as `cargo run` starts it.
 #[derive(Debug)]
 pub struct Stack {
-    data: PathBuf,
     /// Where everything is.
     pub endpoints: Endpoints,
-    /// From the start of the process until it said that it is ready.
-    pub start_time: Duration,
     process: Child,
 }
 
@@ -100,7 +97,6 @@ impl Stack {
     fn spawn(data: PathBuf, options: &[&str]) -> Result<Self, StackError> {
         let failed = |error: std::io::Error| StackError(error.to_string());
         std::fs::create_dir_all(&data).map_err(failed)?;
-        let started = Instant::now();
         let errors = data.with_extension("stderr");
         let mut process = Command::new(binary())
             .args(["up", "--port", "0", "--data"])
@@ -131,11 +127,10 @@ impl Stack {
             let said = std::fs::read_to_string(&errors).unwrap_or_default();
             return Err(StackError(said.trim().to_owned()));
         }
-        let start_time = started.elapsed();
         let _ = std::fs::remove_file(errors);
         let file = File::open(data.join("endpoints.json")).map_err(failed)?;
         let endpoints = serde_json::from_reader(file).map_err(|error| StackError(error.to_string()))?;
-        Ok(Self { data, endpoints, start_time, process })
+        Ok(Self { endpoints, process })
     }
 
     /// Its processes, the launcher of them included.
@@ -195,12 +190,6 @@ impl Stack {
             processes.iter().filter(|process| process.is_alive()).count()
         })
         .await;
-    }
-
-    /// The folder with its data.
-    #[must_use]
-    pub fn data(&self) -> &Path {
-        &self.data
     }
 }
 

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::FromRef;
 use axum::routing::get;
-use cloudapp_chassis::token::{Guard, TokenArgs, TokenVerifier};
-use cloudapp_chassis::{http_client, server};
-use cloudapp_database::{DatabaseArgs, PublishedRevocations};
+use cloudapp_chassis::server;
+use cloudapp_chassis::token::{Guard, TokenArgs};
+use cloudapp_database::DatabaseArgs;
 use cloudapp_domain::{Clock, SystemClock};
 use cloudapp_lambda::gateway::{self, GatewayError};
 use serde_json::Value;
@@ -70,9 +70,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let pool = cloudapp_database::connect(&args.database).await?;
     require_current(&pool).await?;
-    let verifier = TokenVerifier::new(args.tokens, http_client::short_calls()?, Arc::clone(&clock));
-    let revocations = Arc::new(PublishedRevocations(pool.clone()));
-    let guard = Guard::new(Arc::new(verifier), revocations, Arc::clone(&clock));
+    let guard = cloudapp_database::guard(args.tokens, &pool, &clock)?;
     let deps = Arc::new(Deps { pool, guard, clock });
     cloudapp_lambda::run(move |event| {
         let deps = Arc::clone(&deps);

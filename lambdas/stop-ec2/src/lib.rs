@@ -12,9 +12,9 @@ use adapters::{Ec2Machines, EventQueue, PublishedInstances};
 use axum::Router;
 use axum::extract::FromRef;
 use axum::routing::post;
-use cloudapp_chassis::token::{Guard, TokenArgs, TokenVerifier};
-use cloudapp_chassis::{http_client, server};
-use cloudapp_database::{DatabaseArgs, PublishedRevocations};
+use cloudapp_chassis::server;
+use cloudapp_chassis::token::{Guard, TokenArgs};
+use cloudapp_database::DatabaseArgs;
 use cloudapp_domain::{Clock, SystemClock};
 use cloudapp_lambda::gateway::{self, GatewayError};
 use force_stop::ForceStopper;
@@ -59,9 +59,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let config = cloudapp_aws::config::load().await;
     let pool = cloudapp_database::connect(&args.database).await?;
-    let verifier = TokenVerifier::new(args.tokens, http_client::short_calls()?, Arc::clone(&clock));
-    let revocations = Arc::new(PublishedRevocations(pool.clone()));
-    let guard = Guard::new(Arc::new(verifier), revocations, Arc::clone(&clock));
+    let guard = cloudapp_database::guard(args.tokens, &pool, &clock)?;
     let stopper = ForceStopper::new(
         Arc::new(PublishedInstances::new(pool)),
         Arc::new(Ec2Machines::new(&config)),

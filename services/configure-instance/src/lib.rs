@@ -23,9 +23,9 @@ use axum::Router;
 use axum::extract::FromRef;
 use cloudapp_chassis::server::ListenArgs;
 use cloudapp_chassis::telemetry::TelemetryArgs;
-use cloudapp_chassis::token::{Guard, TokenArgs, TokenVerifier};
-use cloudapp_chassis::{health, http_client, server, telemetry};
-use cloudapp_database::{DatabaseArgs, DatabaseReadiness, PublishedRevocations};
+use cloudapp_chassis::token::{Guard, TokenArgs};
+use cloudapp_chassis::{health, server, telemetry};
+use cloudapp_database::{DatabaseArgs, DatabaseReadiness};
 use cloudapp_domain::{Clock, SystemClock};
 use sqlx::PgPool;
 use tokio::net::TcpListener;
@@ -76,9 +76,7 @@ pub async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<()> 
     let metrics = telemetry::init_metrics()?;
     let pool = cloudapp_database::connect(&args.database).await?;
     schema::require_current(&pool).await?;
-    let verifier = TokenVerifier::new(args.token, http_client::short_calls()?, Arc::clone(&clock));
-    let revocations = Arc::new(PublishedRevocations(pool.clone()));
-    let guard = Guard::new(Arc::new(verifier), revocations, Arc::clone(&clock));
+    let guard = cloudapp_database::guard(args.token, &pool, &clock)?;
     let health = health::routes(Arc::new(DatabaseReadiness(pool.clone())), metrics);
     let app = App { pool: pool.clone(), clock: Arc::clone(&clock), guard };
     let address = args.listen.listen;
@@ -98,6 +96,7 @@ fn service(app: App) -> Router {
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
+    use cloudapp_database::PublishedRevocations;
     use cloudapp_postgres::testing::TestDatabase;
     use cloudapp_test_issuer::TokenSpec;
     use serde_json::json;

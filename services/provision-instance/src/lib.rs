@@ -42,9 +42,8 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use cloudapp_aws::{kms, s3, sns, sqs};
-use cloudapp_chassis::token::{Guard, TokenVerifier};
-use cloudapp_chassis::{health, http_client, server, telemetry};
-use cloudapp_database::{DatabaseReadiness, PublishedRevocations};
+use cloudapp_chassis::{health, server, telemetry};
+use cloudapp_database::DatabaseReadiness;
 use cloudapp_domain::{Clock, EventId, SystemClock};
 use cloudapp_ec2::Ec2;
 use cloudapp_workflow::{Signals, SignalsTask, Store, WorkerSettings};
@@ -88,10 +87,7 @@ pub async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<()> 
     }
     let health = health::routes(Arc::new(DatabaseReadiness(pool.clone())), metrics);
     let router = if args.role.serves() {
-        let verifier =
-            TokenVerifier::new(args.token.clone(), http_client::short_calls()?, Arc::clone(&clock));
-        let revocations = Arc::new(PublishedRevocations(pool.clone()));
-        let guard = Guard::new(Arc::new(verifier), revocations, Arc::clone(&clock));
+        let guard = cloudapp_database::guard(args.token.clone(), &pool, &clock)?;
         let feed = Feed::new(deps.executions.clone(), deps.signals.clone());
         tasks.spawn(feed.clone().run(shutdown.clone()));
         app::service(App { deps: Arc::clone(&deps), definitions, guard, feed, identities }).merge(health)

@@ -16,6 +16,10 @@ pub(crate) struct Folder {
     _lock: File,
 }
 
+/// The file whose lock keeps a second CloudApp out.
+const LOCK: &str = "lock";
+/// The folder of downloaded tools, unless another one is named.
+const TOOLS: &str = "tools";
 /// Letters and digits of a generated secret: about 380 bits.
 const SECRET_LENGTH: usize = 64;
 
@@ -28,7 +32,7 @@ impl Folder {
             .create(root)
             .with_context(|| format!("cannot make the folder {}", root.display()))?;
         let root = fs::canonicalize(root)?;
-        let path = root.join("lock");
+        let path = root.join(LOCK);
         let mut lock = OpenOptions::new()
             .read(true)
             .write(true)
@@ -59,15 +63,13 @@ impl Folder {
     /// Forgets everything that is kept, but not the lock and the Python packages.
     pub(crate) fn reset(&self) -> anyhow::Result<()> {
         cloudapp_postgres::discard(&self.postgres())?;
-        for kept in ["aws", "ec2", "logs", "secrets", "endpoints.json", "ports.json", "users.json"] {
-            let path = self.root.join(kept);
-            let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-            match removed {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(error).with_context(|| format!("cannot remove {}", path.display()));
-                }
-                _ => {}
+        for entry in fs::read_dir(&self.root)? {
+            let path = entry?.path();
+            if [LOCK, TOOLS].iter().any(|kept| path.ends_with(kept)) {
+                continue;
             }
+            let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            removed.with_context(|| format!("cannot remove {}", path.display()))?;
         }
         Ok(())
     }
@@ -91,6 +93,11 @@ impl Folder {
     /// The EC2 simulator's journal.
     pub(crate) fn ec2(&self) -> PathBuf {
         self.root.join("ec2")
+    }
+
+    /// Where downloaded tools go, unless another folder is named.
+    pub(crate) fn tools(&self) -> PathBuf {
+        self.root.join(TOOLS)
     }
 
     /// A file directly in the folder.
@@ -154,7 +161,10 @@ mod tests {
         assert_eq!(folder.secret("session").unwrap(), secret);
         let refused = Folder::open(&path).unwrap_err().to_string();
         assert!(refused.contains(&std::process::id().to_string()), "{refused}");
+        fs::create_dir(folder.tools()).unwrap();
+        fs::write(folder.file("resources.json"), "{}").unwrap();
         folder.reset().unwrap();
+        assert!(folder.tools().exists() && !folder.file("resources.json").exists());
         assert_ne!(folder.secret("session").unwrap(), secret);
         drop(folder);
         Folder::open(&path).unwrap();

@@ -38,9 +38,9 @@ pub(crate) struct UpArgs {
     /// Folder for downloaded tools (the Python packages); may be shared. `<data>/tools` if absent.
     #[arg(long, env = "CLOUDAPP_TOOLS")]
     tools: Option<PathBuf>,
-    /// First of the seven ports, at the first start; 0 takes free ones.
-    #[arg(long, default_value_t = 8080)]
-    port: u16,
+    /// First of the seven ports, kept for later starts; 0 takes free ones. 8080 at the first start if absent.
+    #[arg(long)]
+    port: Option<u16>,
     /// Begins afresh: forgets users, configurations and machines.
     #[arg(long)]
     reset: bool,
@@ -109,10 +109,12 @@ impl Started {
 
 async fn start(args: &UpArgs, folder: &Folder, started: &mut Started) -> anyhow::Result<()> {
     let progress = Progress::start();
-    let ports = Ports::decide(&folder.file("ports.json"), args.port)?;
+    let ports_file = folder.file("ports.json");
+    let ports = Ports::decide(&ports_file, args.port)?;
     ports.check()?;
+    ports.keep(&ports_file)?;
     let http = http_client::short_calls().context("the HTTP client cannot be set up")?;
-    let tools = args.tools.clone().unwrap_or_else(|| folder.file("tools"));
+    let tools = args.tools.clone().unwrap_or_else(|| folder.tools());
 
     let python = progress.step("Python packages of the local AWS", python::prepare(&tools)).await?;
     let database = progress

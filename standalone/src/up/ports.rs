@@ -6,7 +6,11 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
-/// One port per listener. Kept over restarts: names that AWS hands out (queue URLs) hold them.
+/// The first of the ports, if nobody says otherwise.
+const DEFAULT_BASE: u16 = 8080;
+
+/// One port per listener. Kept over restarts, so that bookmarks, scripts and the report address of simulated machines
+/// stay good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Ports {
     pub(crate) web: u16,
@@ -19,16 +23,23 @@ pub(crate) struct Ports {
 }
 
 impl Ports {
-    /// The ports of the start before, or new ones: from `base` upwards, free ones if it is 0.
-    pub(crate) fn decide(file: &Path, base: u16) -> anyhow::Result<Self> {
+    /// From `base` upwards if it is given; otherwise, and for 0, those of the start before. A first start takes the
+    /// default, and free ones for 0.
+    pub(crate) fn decide(file: &Path, base: Option<u16>) -> anyhow::Result<Self> {
+        if let Some(base @ 1..) = base {
+            return Self::from(base);
+        }
         if let Ok(text) = std::fs::read_to_string(file) {
             return serde_json::from_str(&text).with_context(|| {
                 format!("{} cannot be read; start with --reset to begin afresh", file.display())
             });
         }
-        let ports = if base == 0 { Self::free()? } else { Self::from(base)? };
-        super::folder::write_private(file, &serde_json::to_vec_pretty(&ports)?)?;
-        Ok(ports)
+        if base == Some(0) { Self::free() } else { Self::from(DEFAULT_BASE) }
+    }
+
+    /// Keeps them for the next start.
+    pub(crate) fn keep(&self, file: &Path) -> anyhow::Result<()> {
+        super::folder::write_private(file, &serde_json::to_vec_pretty(self)?)
     }
 
     fn from(base: u16) -> anyhow::Result<Self> {
@@ -81,7 +92,7 @@ impl Ports {
         .collect();
         anyhow::ensure!(
             taken.is_empty(),
-            "port {} is taken; stop the program that uses it, or choose others with --port N --reset",
+            "port {} is taken; stop the program that uses it, or choose others with --port N",
             taken.join(", ")
         );
         Ok(())
@@ -96,12 +107,16 @@ mod tests {
     fn ports_are_kept_and_a_taken_one_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("ports.json");
-        let ports = Ports::decide(&file, 0).unwrap();
-        assert_eq!(Ports::decide(&file, 9000).unwrap(), ports);
+        assert_eq!(Ports::decide(&file, None).unwrap().web, DEFAULT_BASE);
+        let ports = Ports::decide(&file, Some(0)).unwrap();
+        ports.keep(&file).unwrap();
+        assert_eq!(Ports::decide(&file, None).unwrap(), ports);
+        assert_eq!(Ports::decide(&file, Some(0)).unwrap(), ports);
+        assert_eq!(Ports::decide(&file, Some(9000)).unwrap().web, 9000);
         let _taken = TcpListener::bind((Ipv4Addr::LOCALHOST, ports.ec2)).unwrap();
         let refused = ports.check().unwrap_err().to_string();
         assert!(refused.contains(&format!("{} (EC2 simulator)", ports.ec2)), "{refused}");
         std::fs::write(&file, "{").unwrap();
-        assert!(Ports::decide(&file, 0).unwrap_err().to_string().contains("--reset"));
+        assert!(Ports::decide(&file, None).unwrap_err().to_string().contains("--reset"));
     }
 }

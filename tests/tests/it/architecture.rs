@@ -11,7 +11,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("cloudapp-domain", &[]),
     ("cloudapp-contract", &["domain"]),
     ("cloudapp-chassis", &["contract", "domain"]),
-    ("cloudapp-database", &["chassis"]),
+    ("cloudapp-database", &["chassis", "domain"]),
     ("cloudapp-workflow", &["domain"]),
     ("cloudapp-aws", &["domain"]),
     ("cloudapp-ec2", &["domain"]),

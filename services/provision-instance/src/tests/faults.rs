@@ -27,6 +27,35 @@ async fn fails_with(faults: &[Fault], code: FailureCode) {
 }
 
 #[tokio::test]
+async fn a_throttled_request_made_nothing_and_a_cancel_does_not_wait_for_it() {
+    let world = World::start().await;
+    world
+        .control
+        .add_fault(&Fault::error("RunInstances", "RequestLimitExceeded").times(10_000))
+        .await
+        .unwrap();
+    let accepted = world.create("ann", "k").await;
+    world.until("EC2 refuses for now", async || (world.calls("RunInstances").await > 0).then_some(())).await;
+    world
+        .until("the attempt is known to have made nothing", async || {
+            let certain: bool = sqlx::query_scalar(
+                "select uncertain_since is null from launch_attempt where state = 'intended'",
+            )
+            .fetch_one(world.pool())
+            .await
+            .unwrap();
+            certain.then_some(())
+        })
+        .await;
+    let cancel = format!("/api/executions/{}/cancel", accepted.execution_id);
+    world.post(&cancel, "ann", "c", json!({})).await;
+    assert_eq!(world.ended(accepted.execution_id).await.state, ExecutionState::Cancelled);
+    let settled: Vec<String> =
+        sqlx::query_scalar("select state from launch_attempt").fetch_all(world.pool()).await.unwrap();
+    assert_eq!(settled, ["refused"]);
+}
+
+#[tokio::test]
 async fn each_refusal_of_ec2_becomes_a_sentence() {
     for (code, failure) in [
         ("VcpuLimitExceeded", FailureCode::AccountQuota),

@@ -2,11 +2,14 @@
 //!
 //! Apart from the chassis because `web` uses the chassis and must not reach a database.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use cloudapp_chassis::health::{Readiness, Unready};
-use cloudapp_chassis::token::{RevocationCheck, RevocationUnknown};
+use cloudapp_chassis::http_client;
+use cloudapp_chassis::token::{Guard, RevocationCheck, RevocationUnknown, TokenArgs, TokenVerifier};
+use cloudapp_domain::Clock;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
@@ -52,6 +55,16 @@ impl Readiness for DatabaseReadiness {
     async fn ready(&self) -> Result<(), Unready> {
         sqlx::query("select 1").execute(&self.0).await.map(drop).map_err(|_| Unready("database"))
     }
+}
+
+/// A guard that asks the published view before every change.
+///
+/// # Errors
+/// If the HTTP client for the issuer's keys cannot be set up.
+pub fn guard(tokens: TokenArgs, pool: &PgPool, clock: &Arc<dyn Clock>) -> Result<Guard, reqwest::Error> {
+    let verifier = TokenVerifier::new(tokens, http_client::short_calls()?, Arc::clone(clock));
+    let revocations = Arc::new(PublishedRevocations(pool.clone()));
+    Ok(Guard::new(Arc::new(verifier), revocations, Arc::clone(clock)))
 }
 
 /// Reads `provision.revocation_current (subject, not_before)`, the view that provision-instance publishes.
