@@ -26,6 +26,7 @@ mod lifecycle;
 mod lifetime;
 mod observe;
 mod outbox;
+mod placing;
 mod ports;
 mod prune;
 mod reconcile;
