@@ -1,12 +1,9 @@
 //! The launch, step by step: admit, place, boot, login.
 
 mod admit;
-mod attempt;
 mod boot;
 mod login;
 mod place;
-mod placement;
-mod take_back;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +11,6 @@ use std::time::Duration;
 use cloudapp_domain::ExecutionKind;
 use cloudapp_workflow::Definition;
 
-pub(crate) use attempt::live_tokens;
 pub(crate) use boot::Boot;
 pub(crate) use login::{Login, Occasion};
 
@@ -24,7 +20,8 @@ use crate::deps::Deps;
 pub(crate) fn definition(deps: &Arc<Deps>) -> Definition {
     Definition {
         kind: ExecutionKind::Launch,
-        deadline: Duration::from_secs(40 * 60),
+        // The queue may be long; each step has a deadline of its own.
+        deadline: Duration::from_secs(25 * 3600),
         steps: vec![
             Arc::new(admit::Admit(Arc::clone(deps))),
             Arc::new(place::Place(Arc::clone(deps))),

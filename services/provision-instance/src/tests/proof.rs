@@ -7,6 +7,7 @@ use cloudapp_workflow::{Definition, Store};
 use serde_json::json;
 
 use crate::observe::Watch;
+use crate::placing::Placer;
 use crate::testing::World;
 
 /// The launch, put to the proof of the workflow's harness.
@@ -37,6 +38,7 @@ impl Proof for Launch {
     }
 
     async fn meanwhile(&self, world: &World) {
+        Placer::new(Arc::clone(&world.app.deps), "harness").pass().await.unwrap();
         Watch::new(Arc::clone(&world.app.deps), "harness").look().await.unwrap();
     }
 

@@ -15,6 +15,6 @@ pub(crate) use course::{Course, Pending, course, in_doubt_since, is_overdue};
 pub(crate) use memory::{Choice, Remembered, next, remember};
 pub(crate) use offering::{Offering, Refusal, RefusalKind, asking, got, in_order, offerings, told};
 pub(crate) use queue::{Pace, QueuePlace, estimate, in_words};
-pub(crate) use ripe::{Group, MOST, Rank, Ripeness, forming_order, ripeness, turn};
+pub(crate) use ripe::{Group, MOST, Rank, Ripeness, forming_order, least, ripeness, turn};
 pub(crate) use share::{Member, Shares, share_out};
 pub(crate) use take_back::{Ended, PlacementState, TakeBack, after_terminate, take_back};

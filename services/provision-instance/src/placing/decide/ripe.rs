@@ -9,6 +9,10 @@ const LONGEST: TimeDelta = TimeDelta::milliseconds(250);
 /// … or when it is as large as one `RunInstances` may be.
 pub(crate) const MOST: u32 = 1000;
 
+/// Fewer machines are not asked for while more wait: where AWS's rate is the limit, tokens are saved up for some
+/// seconds instead of being spent on a call for each.
+const WORTH_A_CALL: u32 = 10;
+
 /// Whether a group is ready to be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ripeness {
@@ -50,6 +54,11 @@ pub(crate) fn ripeness(group: &Group, now: DateTime<Utc>) -> Ripeness {
     } else {
         Ripeness::NotBefore(ripe_at.min(now + LONGEST))
     }
+}
+
+/// How many machines at least a call for `waiting` should be for.
+pub(crate) fn least(waiting: u32) -> u32 {
+    waiting.min(WORTH_A_CALL)
 }
 
 /// Groups in the order in which they may take what the limiter grants: by whom they would serve first, so that a
