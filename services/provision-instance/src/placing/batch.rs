@@ -111,6 +111,9 @@ impl Placer {
         attempt::intend(&mut transaction, held.id, &attempt, deps.clock.now()).await?;
         deps.crash.pass(CrashPoint::BeforeIntentCommit);
         transaction.commit().await?;
+        if asked < members.len() {
+            deps.doorbell.arrived();
+        }
         Ok(Next::Send(Sending::first(attempt, deps.clock.now())))
     }
 

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::PlacingError;
 use super::attempt::Attempt;
+#[cfg(test)]
 use super::form::Formed;
 use super::recipe::{Recipes, Version};
 use crate::deps::Deps;

@@ -5,7 +5,7 @@ use cloudapp_domain::{Failure, InstanceId};
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgExecutor};
 
-use super::decide::{PlacementState, Refusal};
+use super::decide::{PlacementState, Refusal, turn};
 use crate::column::Word;
 use crate::instance::InstanceRecord;
 
@@ -45,28 +45,32 @@ pub(crate) async fn load(
         .await
 }
 
-/// Enters the queue, behind those who wait for the present round and behind the owner's own; see
-/// [`super::decide::turn`], which says the same. Whoever is in it already stays where they are. Call
-/// [`super::Doorbell::arrived`] after the commit.
+/// Enters the queue, behind those who wait for the present round and behind the owner's own. Whoever is in it already
+/// stays where they are. Call [`super::Doorbell::arrived`] after the commit.
 pub(crate) async fn enqueue(
     connection: &mut PgConnection,
     instance: &InstanceRecord,
     pool: bool,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
+    let (own_last, head): (Option<i64>, Option<i64>) = sqlx::query_as(
+        "select (select max(turn) from placement where owner = $1 and state = 'waiting'), \
+                (select min(turn) from placement where pool = $2 and state = 'waiting')",
+    )
+    .bind(instance.owner().as_str())
+    .bind(pool)
+    .fetch_one(&mut *connection)
+    .await?;
     sqlx::query(
         "insert into placement (instance_id, configuration_id, configuration_version, owner, pool, state, turn, \
-             enqueued_at) \
-         select $1, $2, $3, $4, $5, 'waiting', greatest( \
-             coalesce((select max(turn) + 1 from placement where owner = $4 and state = 'waiting'), 0), \
-             coalesce((select min(turn) from placement where pool = $5 and state = 'waiting'), 0)), $6 \
-         on conflict (instance_id) do nothing",
+             enqueued_at) values ($1, $2, $3, $4, $5, 'waiting', $6, $7) on conflict (instance_id) do nothing",
     )
     .bind(instance.id().as_uuid())
     .bind(instance.configuration_id().as_uuid())
     .bind(instance.configuration_version)
     .bind(instance.owner().as_str())
     .bind(pool)
+    .bind(turn(own_last, head))
     .bind(now)
     .execute(connection)
     .await?;

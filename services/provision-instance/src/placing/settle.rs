@@ -30,6 +30,20 @@ pub(super) enum Outcome<'a> {
     Nobody,
 }
 
+/// Whom an outcome concerns.
+struct Heard {
+    /// Whose launches go on with it.
+    woken: Vec<Uuid>,
+    /// Whether somebody waits again.
+    back: bool,
+}
+
+impl Heard {
+    const fn by(woken: Vec<Uuid>) -> Self {
+        Self { woken, back: false }
+    }
+}
+
 impl Placer {
     /// A transaction that only whoever holds the batch can have.
     pub(super) async fn begin(&self, held: &Held) -> Result<Transaction<'static, Postgres>, PlacingError> {
@@ -60,7 +74,7 @@ impl Placer {
         let attempt = settled.map(|(attempt, ..)| attempt);
         let places = matches!(outcome, Outcome::Machines { .. });
         let goes_on = matches!(outcome, Outcome::MoveOn(_) | Outcome::GoOn);
-        let woken = self.apply(&mut transaction, (held, attempt), &members, outcome).await?;
+        let Heard { woken, back } = self.apply(&mut transaction, (held, attempt), &members, outcome).await?;
         if !goes_on {
             close(&mut transaction, held).await?;
         }
@@ -75,19 +89,20 @@ impl Placer {
         if !woken.is_empty() {
             deps.signals.work();
         }
-        // Whoever got nothing waits again.
-        deps.doorbell.arrived();
+        if back {
+            deps.doorbell.arrived();
+        }
         Ok(())
     }
 
-    /// Writes the outcome to every member; answers whose launches have to hear of it.
+    /// Writes the outcome to every member.
     async fn apply(
         &self,
         connection: &mut PgConnection,
         (held, attempt): (&Held, Option<&Attempt>),
         members: &[Member],
         outcome: Outcome<'_>,
-    ) -> Result<Vec<Uuid>, PlacingError> {
+    ) -> Result<Heard, PlacingError> {
         let now = self.deps.clock.now();
         let ids = |abandoned: bool| {
             let such = members.iter().filter(move |member| member.abandoned == abandoned);
@@ -114,8 +129,8 @@ impl Placer {
                 self.place(connection, &placed, zone).await?;
                 give_back(connection, &uuids(&back), refusal.as_ref()).await?;
                 leave(connection, &uuids(&left)).await?;
-                let placed = placed.iter().map(|(id, _)| *id);
-                Ok(placed.chain(left).map(|id| id.as_uuid()).collect())
+                let woken = placed.iter().map(|(id, _)| *id).chain(left);
+                Ok(Heard { woken: woken.map(|id| id.as_uuid()).collect(), back: !back.is_empty() })
             }
             Outcome::MoveOn(kind) => {
                 if let Some(attempt) = attempt {
@@ -124,18 +139,18 @@ impl Placer {
                 }
                 let left = ids(true);
                 leave(connection, &left).await?;
-                Ok(left)
+                Ok(Heard::by(left))
             }
             Outcome::GoOn | Outcome::Nobody => {
                 let left = ids(true);
                 leave(connection, &left).await?;
-                Ok(left)
+                Ok(Heard::by(left))
             }
             Outcome::Failed(failure) => {
                 let (failed, left) = (ids(false), ids(true));
                 fail(connection, &failed, failure).await?;
                 leave(connection, &left).await?;
-                Ok(failed.into_iter().chain(left).collect())
+                Ok(Heard::by(failed.into_iter().chain(left).collect()))
             }
         }
     }

@@ -71,7 +71,7 @@ pub(crate) fn forming_order<T>(groups: &mut [T], group: impl Fn(&T) -> &Group) {
 /// served (`head`, the lowest turn that waits).
 ///
 /// Whoever has five hundred waiting has one in each of five hundred rounds; whoever comes with one joins the
-/// present round, and is delayed by everybody's one at most. The statement that enqueues computes the same.
+/// present round, and is delayed by everybody's one at most.
 pub(crate) fn turn(own_last: Option<i64>, head: Option<i64>) -> i64 {
     let after_own = own_last.map_or(0, |last| last.saturating_add(1));
     after_own.max(head.unwrap_or(0))
