@@ -28,6 +28,7 @@ mod lifetime;
 mod limiter;
 mod observe;
 mod outbox;
+mod placing;
 mod ports;
 mod prune;
 mod reconcile;
