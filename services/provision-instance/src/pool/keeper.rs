@@ -4,6 +4,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use cloudapp_domain::ConfigurationId;
 use cloudapp_workflow::Definitions;
+use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 
 use super::plan::{Failures, Plan, Spare, Standing, Wanted, plan};
@@ -58,7 +59,7 @@ impl Pools {
             let spares = living.get(&id).map(Vec::as_slice).unwrap_or_default();
             measure(id, published, spares, now);
             // Most looks find nothing to do, and need no transaction to find it.
-            if !self.plan(pool, published, id, spares, now).await?.is_empty() {
+            if !self.plan(&mut *pool.acquire().await?, published, id, spares, now).await?.is_empty() {
                 changes += self.tend(id, published).await?;
             }
         }
@@ -70,7 +71,7 @@ impl Pools {
 
     async fn plan(
         &self,
-        executor: impl sqlx::PgExecutor<'_> + Copy,
+        connection: &mut PgConnection,
         published: Option<&Published>,
         id: ConfigurationId,
         spares: &[Spare],
@@ -79,11 +80,11 @@ impl Pools {
         let wanted = published.map(|published| wanted(published, now));
         let failures = match wanted {
             Some(wanted) if wanted.size > 0 => {
-                trouble::failures(executor, &self.deps.settings.pace, id, wanted.version).await?
+                trouble::failures(&mut *connection, &self.deps.settings.pace, id, wanted.version).await?
             }
             _ => Failures::default(),
         };
-        let users_wait = wanted.is_some() && spares::users_wait(executor).await?;
+        let users_wait = wanted.is_some() && spares::users_wait(connection).await?;
         Ok(plan(wanted, spares, users_wait, failures, now))
     }
 
@@ -93,7 +94,7 @@ impl Pools {
         let mut transaction = deps.pool.begin().await?;
         spares::serialize(&mut transaction, id).await?;
         let spares = spares::living(&mut *transaction, Some(id)).await?.remove(&id).unwrap_or_default();
-        let plan = self.plan(&deps.pool, published, id, &spares, deps.clock.now()).await?;
+        let plan = self.plan(&mut transaction, published, id, &spares, deps.clock.now()).await?;
         for spare in &plan.drain {
             spares::discard(deps, definitions, &mut transaction, *spare).await?;
         }

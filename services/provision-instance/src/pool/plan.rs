@@ -59,7 +59,9 @@ impl Standing {
 impl Spare {
     pub(crate) fn standing(&self) -> Standing {
         match self.state {
-            InstanceState::Terminating | InstanceState::Terminated | InstanceState::Failed => Standing::Leaving,
+            InstanceState::Terminating | InstanceState::Terminated | InstanceState::Failed => {
+                Standing::Leaving
+            }
             state if state == resting(self.kind) => Standing::Ready,
             _ if self.busy => Standing::Warming,
             _ => Standing::Unfit,

@@ -176,11 +176,13 @@ impl Rest {
             let Some(current) = lock(&mut transaction, spare.id()).await? else {
                 return Ok(Applied::Retry { detail: None });
             };
-            sqlx::query("update instance set state = 'stopping', look_at = $2 where id = $1 and state = 'booting'")
-                .bind(current.id().as_uuid())
-                .bind(self.0.after(self.0.settings.pace.look))
-                .execute(&mut *transaction)
-                .await?;
+            sqlx::query(
+                "update instance set state = 'stopping', look_at = $2 where id = $1 and state = 'booting'",
+            )
+            .bind(current.id().as_uuid())
+            .bind(self.0.after(self.0.settings.pace.look))
+            .execute(&mut *transaction)
+            .await?;
             transaction.commit().await?;
         }
         match self.0.machines.stop(std::slice::from_ref(machine), Shutdown::Gentle).await {

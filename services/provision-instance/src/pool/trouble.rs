@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::plan::{Failures, pause_after};
 use crate::deps::Deps;
 use crate::instance::InstanceRecord;
-use crate::outbox::{self, Topic};
+use crate::outbox::{self, Entry, Topic};
 use crate::settings::Pace;
 
 /// One failure may be chance; the admins hear of this many in a row.
@@ -62,7 +62,10 @@ pub(super) async fn failures(
 }
 
 /// A spare was made: what failed before is over.
-pub(super) async fn is_over(connection: &mut PgConnection, spare: &InstanceRecord) -> Result<(), sqlx::Error> {
+pub(super) async fn is_over(
+    connection: &mut PgConnection,
+    spare: &InstanceRecord,
+) -> Result<(), sqlx::Error> {
     sqlx::query("delete from pool_trouble where configuration_id = $1 and configuration_version = $2")
         .bind(spare.configuration_id().as_uuid())
         .bind(spare.configuration_version)
@@ -116,6 +119,11 @@ async fn tell_admins(
         ),
     });
     let clock = deps.clock.as_ref();
-    let dedupe = format!("{execution}:pool-trouble");
-    outbox::put(connection, clock, EventId::new(clock), Topic::Admin, &dedupe, &notice).await
+    let entry = Entry {
+        id: EventId::new(clock),
+        topic: Topic::Admin,
+        dedupe: format!("{execution}:pool-trouble"),
+        payload: notice,
+    };
+    outbox::put(connection, clock, &[entry]).await
 }

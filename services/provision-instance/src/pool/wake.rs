@@ -15,18 +15,20 @@ pub(crate) fn needs_waking(instance: &InstanceRecord) -> bool {
 
 /// What EC2's answer to a start means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Answer {
+enum Outcome {
     Starts,
     AskAgain,
     /// It has died in the pool, or AWS has no room for it now: its user gets another one.
     Useless,
 }
 
-const fn judge(answer: Result<(), &Ec2Error>) -> Answer {
+const fn judge(answer: Result<(), &Ec2Error>) -> Outcome {
     match answer {
-        Ok(()) => Answer::Starts,
-        Err(Ec2Error::Throttled(_) | Ec2Error::Unavailable(_) | Ec2Error::OutcomeUnknown(_)) => Answer::AskAgain,
-        Err(_) => Answer::Useless,
+        Ok(()) => Outcome::Starts,
+        Err(Ec2Error::Throttled(_) | Ec2Error::Unavailable(_) | Ec2Error::OutcomeUnknown(_)) => {
+            Outcome::AskAgain
+        }
+        Err(_) => Outcome::Useless,
     }
 }
 
@@ -39,7 +41,7 @@ pub(crate) async fn wake(
     let Some(machine) = instance.ec2_id() else { return Ok(Applied::Retry { detail: None }) };
     let answer = deps.machines.start(std::slice::from_ref(machine)).await;
     match judge(answer.as_ref().copied()) {
-        Answer::Starts => {
+        Outcome::Starts => {
             let mut transaction = context.begin().await?;
             sqlx::query(
                 "update instance set ec2_state = 'pending', look_at = $2 where id = $1 and ec2_state = 'stopped'",
@@ -51,8 +53,8 @@ pub(crate) async fn wake(
             transaction.commit().await?;
             Ok(Applied::done(format!("a warm {} was waiting; AWS starts it", instance.offering())))
         }
-        Answer::AskAgain => Ok(Applied::retry("AWS does not take requests now; asking again")),
-        Answer::Useless => {
+        Outcome::AskAgain => Ok(Applied::retry("AWS does not take requests now; asking again")),
+        Outcome::Useless => {
             tracing::warn!(instance.id = %instance.id(), machine = %machine, error = ?answer.err(), "a spare does not start");
             give_back(deps, context, instance).await?;
             Ok(Applied::wait(deps.clock.now(), "the warm machine could not be started; asking for a new one"))
@@ -117,12 +119,12 @@ mod tests {
 
     #[test]
     fn only_a_passing_trouble_is_asked_again() {
-        use cloudapp_ec2::Refusal;
-        let refusal = || Refusal::new("Code", "message");
-        assert_eq!(judge(Ok(())), Answer::Starts);
-        assert_eq!(judge(Err(&Ec2Error::Throttled(refusal()))), Answer::AskAgain);
-        for dead in [Ec2Error::NotFound(refusal()), Ec2Error::IncorrectState(refusal()), Ec2Error::Capacity(refusal())] {
-            assert_eq!(judge(Err(&dead)), Answer::Useless);
+        let said = || cloudapp_ec2::Answer { code: "Code".to_owned(), message: String::new() };
+        assert_eq!(judge(Ok(())), Outcome::Starts);
+        assert_eq!(judge(Err(&Ec2Error::Throttled(said()))), Outcome::AskAgain);
+        for dead in [Ec2Error::NotFound(said()), Ec2Error::IncorrectState(said()), Ec2Error::Capacity(said())]
+        {
+            assert_eq!(judge(Err(&dead)), Outcome::Useless);
         }
     }
 }
