@@ -5,6 +5,7 @@
 //! * `observe/` — what EC2 says: events as hints, one shared describe as the truth.
 //! * `limiter/` — how fast EC2 is asked, by all replicas together.
 //! * `outbox/` — what leaves: login details, notices, the event log.
+//! * `pool/` — spare machines that are claimed at the click.
 //! * `reconcile` and `lifetime` — beside the workflow: machines that nobody owns, machines whose time is over.
 //! * `ports/` — what all that needs from outside; `adapters/` — EC2, SQS, SNS, S3 and KMS behind them.
 //!
@@ -29,6 +30,7 @@ mod limiter;
 mod observe;
 mod outbox;
 mod placing;
+mod pool;
 mod ports;
 mod prune;
 mod reconcile;
