@@ -32,11 +32,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
-use crate::adapters::{Ec2Identities, Ec2Machines, KmsCertificates, Rates};
+use crate::adapters::{Ec2Identities, Ec2Machines, KmsCertificates};
 use crate::app::{self, App};
 use crate::crash::CrashPoints;
 use crate::deps::{self, Deps};
 use crate::feed::Feed;
+use crate::limiter::Limiter;
 use crate::observe::Watch;
 use crate::settings::{Pace, Settings};
 use crate::tasks::{self, Outlets};
@@ -321,7 +322,8 @@ async fn dependencies(
     Deps {
         pool: pool.clone(),
         clock: Arc::clone(clock),
-        machines: Arc::new(Ec2Machines::new(Ec2::new(&aws), Rates::UNLIMITED)),
+        machines: Arc::new(Ec2Machines::new(Ec2::new(&aws), Limiter::off())),
+        limiter: Limiter::off(),
         certificates: Arc::new(KmsCertificates::with_key(Arc::new(MemoryKey::new()))),
         executions: Store::new(pool.clone(), Arc::clone(clock)),
         signals: Signals::default(),
