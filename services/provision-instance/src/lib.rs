@@ -61,6 +61,7 @@ pub use routes::openapi;
 pub use schema::{SchemaError, migrate};
 
 use app::App;
+use application::admitting::Admissions;
 use crash::CrashPoints;
 use deps::Deps;
 use feed::Feed;
@@ -95,7 +96,9 @@ pub async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<()> 
         let guard = cloudapp_database::guard(args.token.clone(), &pool, &clock)?;
         let feed = Feed::new(deps.executions.clone(), deps.signals.clone());
         tasks.spawn(feed.clone().run(shutdown.clone()));
-        app::service(App { deps: Arc::clone(&deps), definitions, guard, feed, identities }).merge(health)
+        let admissions = Admissions::new(&deps, &definitions);
+        let app = App { deps: Arc::clone(&deps), definitions, guard, admissions, feed, identities };
+        app::service(app).merge(health)
     } else {
         health
     };

@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 use super::access;
 use super::create::key_reused;
 use super::executions::cancelled_by;
-use super::idempotency::{self, Known};
+use super::idempotency::{self, Answered, Known};
 use crate::deps::Deps;
 use crate::instance::{InstanceRecord, lock};
 use crate::lifecycle::{EndInput, ExtendInput};
@@ -111,8 +111,8 @@ pub(crate) async fn request(
     let own = caller.sub == *instance.owner();
     let input = Input { reason: (!own).then_some("An admin ended it."), own };
     let accepted = carry_out(deps, definitions, &mut transaction, &instance, ask, input).await?;
-    let now = deps.clock.now();
-    idempotency::remember(&mut transaction, &caller.sub, key, &digest, &accepted, now).await?;
+    let answered = Answered { owner: &caller.sub, key, digest: &digest, accepted: &accepted };
+    idempotency::remember(&mut transaction, &[answered], deps.clock.now()).await?;
     transaction.commit().await?;
     deps.signals.work();
     Ok(accepted)

@@ -34,6 +34,7 @@ use tower::ServiceExt as _;
 
 use crate::adapters::{Ec2Identities, Ec2Machines, KmsCertificates};
 use crate::app::{self, App};
+use crate::application::admitting::Admissions;
 use crate::crash::CrashPoints;
 use crate::deps::{self, Deps};
 use crate::feed::Feed;
@@ -125,8 +126,10 @@ impl World {
         let certificates = simulator.identity_certificate_pem();
         let identities =
             cloudapp_identity_document::Verifier::bundled().with_extra(certificates.as_bytes()).unwrap();
+        let definitions = deps::definitions(&deps);
         let app = App {
-            definitions: deps::definitions(&deps),
+            admissions: Admissions::new(&deps, &definitions),
+            definitions,
             guard: Guard::new(Arc::new(verifier), Arc::new(PublishedRevocations(pool)), clock),
             feed: Feed::new(deps.executions.clone(), deps.signals.clone()),
             identities: Arc::new(Ec2Identities(identities)),
