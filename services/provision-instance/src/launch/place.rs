@@ -12,6 +12,7 @@ use crate::deps::{Deps, subject};
 use crate::instance::InstanceRecord;
 use crate::placing::decide::{Ended, PlacementState, TakeBack, after_terminate, got, is_overdue, take_back};
 use crate::placing::{self, Placement};
+use crate::pool;
 
 /// How long a machine may wait at most, the queue included: as long as AWS's rate may keep a very long queue waiting.
 const QUEUE_AT_MOST: Duration = Duration::from_secs(24 * 3600);
@@ -42,6 +43,9 @@ impl Step for Place {
 
     async fn apply(&self, context: &StepContext<'_>) -> Result<Applied, StepError> {
         let instance = subject(context).await?;
+        if pool::needs_waking(&instance) {
+            return pool::wake(&self.0, context, &instance).await;
+        }
         let placement = placing::load(context.pool(), instance.id()).await?;
         if instance.ec2_id().is_some() {
             return Ok(Applied::done(told(&instance, placement.as_ref())));

@@ -34,6 +34,7 @@ use tower::ServiceExt as _;
 
 use crate::adapters::{Ec2Identities, Ec2Machines, KmsCertificates};
 use crate::app::{self, App};
+use crate::application::admitting::Admissions;
 use crate::crash::CrashPoints;
 use crate::deps::{self, Deps};
 use crate::feed::Feed;
@@ -126,8 +127,10 @@ impl World {
         let certificates = simulator.identity_certificate_pem();
         let identities =
             cloudapp_identity_document::Verifier::bundled().with_extra(certificates.as_bytes()).unwrap();
+        let definitions = deps::definitions(&deps);
         let app = App {
-            definitions: deps::definitions(&deps),
+            admissions: Admissions::new(&deps, &definitions),
+            definitions,
             guard: Guard::new(Arc::new(verifier), Arc::new(PublishedRevocations(pool)), clock),
             feed: Feed::new(deps.executions.clone(), deps.signals.clone()),
             identities: Arc::new(Ec2Identities(identities)),
@@ -332,7 +335,7 @@ async fn dependencies(
     Deps {
         pool: pool.clone(),
         clock: Arc::clone(clock),
-        machines: Arc::new(Ec2Machines::new(Ec2::new(&aws), Limiter::off())),
+        machines: Arc::new(Ec2Machines::new(Ec2::single_tries(&aws), Limiter::off())),
         limiter: Limiter::off(),
         certificates: Arc::new(KmsCertificates::with_key(Arc::new(MemoryKey::new()))),
         executions: Store::new(pool.clone(), Arc::clone(clock)),

@@ -11,3 +11,4 @@ mod placing;
 mod process;
 mod proof;
 mod resume;
+mod traffic;

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use cloudapp_domain::{ExecutionId, ExecutionKind, InstanceState};
 use cloudapp_workflow::harness::{self, Proof};
-use cloudapp_workflow::{Definition, Store};
+use cloudapp_workflow::{Definition, ExecutionView, Store};
 use serde_json::json;
 
 use crate::observe::Watch;
@@ -37,7 +37,7 @@ impl Proof for Launch {
         world.create("ann", "click").await.execution_id
     }
 
-    async fn meanwhile(&self, world: &World) {
+    async fn meanwhile(&self, world: &World, _: &str) {
         Placer::new(Arc::clone(&world.app.deps), "harness").pass().await.unwrap();
         Watch::new(Arc::clone(&world.app.deps), "harness").look().await.unwrap();
     }
@@ -50,7 +50,7 @@ impl Proof for Launch {
         assert_eq!(count(world, "select count(*) from instance where state = 'ready'").await, 1);
     }
 
-    async fn assert_clean_slate(&self, world: &World) {
+    async fn assert_clean_slate(&self, world: &World, _: &ExecutionView) {
         assert!(world.living_machines().await.is_empty(), "a machine is left");
         let live = "select count(*) from instance where state not in ('terminated', 'failed')";
         assert_eq!(count(world, live).await, 0, "quota is not given back");
