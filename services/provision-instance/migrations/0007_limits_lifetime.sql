@@ -21,11 +21,9 @@ create table limit_user (
 alter table instance
     -- The owner's groups when it was asked for: by these it counts against what groups may have together.
     add column owner_groups text[] not null default '{}',
-    -- When the end of its lifetime was moved last.
-    add column extended_at timestamptz,
-    -- The last warning before its end: of which end, and how long before.
-    add column warned_end timestamptz,
-    add column warned_minutes int,
+    -- When its owner is warned of its end next, and the end that this was planned for.
+    add column warn_at timestamptz,
+    add column warn_end timestamptz,
     -- The start (generation) for which the timetable below was made.
     add column timed_generation int,
     -- When its configuration's schedule stops it next.
@@ -37,6 +35,10 @@ alter table instance
 
 create index instance_owner_groups on instance using gin (owner_groups)
     where state not in ('terminated', 'failed') and owner_groups <> '{}';
+create index instance_unwarned on instance (id)
+    where warn_end is distinct from expires_at and expires_at is not null and state not in ('terminated', 'failed');
+create index instance_warn_at on instance (warn_at)
+    where warn_at is not null and state not in ('terminated', 'failed');
 create index instance_untimed on instance (id)
     where state = 'ready' and timed_generation is distinct from generation;
 create index instance_stop_at on instance (stop_at) where state = 'ready' and stop_at is not null;
