@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use cloudapp_rig::{Companion, Program, Programs, Rig, RigOptions, Usage, free_port};
+use cloudapp_rig::{Companion, Program, Programs, Rig, RigOptions, free_port};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -31,8 +31,6 @@ pub(crate) struct Burst {
     pub(crate) seconds: f64,
     pub(crate) throttled: u64,
     calls: u64,
-    /// The service's memory and CPU at the end.
-    pub(crate) usage: Usage,
 }
 
 impl Burst {
@@ -102,10 +100,9 @@ impl Baseline {
         let ready = requests.join_all().await.into_iter().flatten().count();
         let seconds = started.elapsed().as_secs_f64();
         let calls: Ec2Calls = count_calls(rig.control()).await?;
-        let usage = service.process.usage();
         drop(service);
         rig.stop().await;
-        Ok(Burst { ready, seconds, throttled: calls.throttled, calls: calls.run_and_describe(), usage })
+        Ok(Burst { ready, seconds, throttled: calls.throttled, calls: calls.run_and_describe() })
     }
 
     /// Machines per second that users get over this many connections, without EC2's buckets.

@@ -30,7 +30,8 @@ async fn replicas_are_killed_aws_goes_away_and_nothing_is_left_behind() {
     rig.stub().set_outage(Outage::None);
     rig.restart(second).await.expect("the killed one starts again");
 
-    let ended = || async { api.speak(&token).execution(accepted.execution_id).await.expect("it is there").state };
+    let ended =
+        || async { api.speak(&token).execution(accepted.execution_id).await.expect("it is there").state };
     eventually("the launch ends well", ExecutionState::Succeeded, ended).await;
     let instance = api.speak(&token).get(accepted.instance_id).await.expect("the machine");
     assert_eq!(instance.state, InstanceState::Ready);

@@ -11,7 +11,7 @@ use super::Setup;
 use super::overhead::overheads;
 use crate::load::{Creator, stream};
 use crate::table::{Line, number};
-use crate::world::World;
+use crate::world::{Each, World};
 
 const CONNECTIONS: usize = 16;
 const USERS: usize = 500;
@@ -41,9 +41,11 @@ pub(crate) async fn run(setup: &Setup) -> anyhow::Result<Vec<Line>> {
     })
     .await;
     setup.say(&format!(
-        "launches: {} accepted, {}; {}",
+        "launches: {} accepted, {}; {}/s; each {}; {}",
         load.accepted.len(),
         load.accepted.p50_p99_ms(),
+        number(window.rate),
+        window.each,
         window.cores
     ));
     setup.say_statements(&world).await;
@@ -80,13 +82,15 @@ pub(crate) async fn run(setup: &Setup) -> anyhow::Result<Vec<Line>> {
             )
         }
     };
-    Ok(vec![rate, memory, grown])
+    let each = Line::new("… each launch costs", "", window.each.to_string());
+    Ok(vec![rate, each, memory, grown])
 }
 
 /// What was sustained after the run-up.
 #[derive(Debug, Default)]
 struct Window {
     rate: f64,
+    each: Each,
     cores: String,
 }
 
@@ -118,6 +122,7 @@ async fn watch(
             && let Ok(now) = world.reading().await
         {
             window.rate = (ready - first) as f64 / (now.at - reading.at).as_secs_f64();
+            window.each = now.each_since(&reading, (ready - first) as f64);
             window.cores = now.cores_since(&reading);
         }
         if over >= duration && (ready >= FOR_MEMORY || over >= duration * 3) {

@@ -6,6 +6,7 @@ mod launches;
 mod outage;
 mod overhead;
 mod waiting;
+mod warm;
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -76,6 +77,8 @@ pub(crate) enum Row {
     Accepts,
     /// Full launches, and the memory they leave behind.
     Launches,
+    /// A claim from a warm pool.
+    Warm,
     /// What a pending machine costs.
     Waiting,
     /// AWS entirely down.
@@ -84,12 +87,13 @@ pub(crate) enum Row {
 
 impl Row {
     /// In the order of the table.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Calls,
         Self::CallsEventsLost,
         Self::Overhead,
         Self::Accepts,
         Self::Launches,
+        Self::Warm,
         Self::Waiting,
         Self::Outage,
     ];
@@ -101,6 +105,7 @@ impl Row {
             Self::Overhead => overhead::run(setup).await,
             Self::Accepts => accepts::run(setup).await,
             Self::Launches => launches::run(setup).await,
+            Self::Warm => warm::run(setup).await,
             Self::Waiting => waiting::run(setup).await,
             Self::Outage => outage::run(setup).await,
         }

@@ -10,20 +10,12 @@ use cloudapp_rig::RigOptions;
 use super::Setup;
 use crate::load::{Creator, stream};
 use crate::table::{Line, number};
-use crate::world::World;
+use crate::world::{Each, World};
 
 const SIZES: [usize; 2] = [1000, 10_000];
 const USERS: usize = 500;
 const SETTLING: Duration = Duration::from_secs(15);
 const PLACING: Duration = Duration::from_secs(600);
-
-/// Per pending machine and minute.
-struct Cost {
-    cpu_ms: f64,
-    database_cpu_ms: f64,
-    statements: f64,
-    transactions: f64,
-}
 
 pub(crate) async fn run(setup: &Setup) -> anyhow::Result<Vec<Line>> {
     // Machines that EC2 does not get to run for an hour.
@@ -37,13 +29,7 @@ pub(crate) async fn run(setup: &Setup) -> anyhow::Result<Vec<Line>> {
         lines.push(Line::new(
             format!("waiting, per pending machine and minute, {size} pending"),
             "flat",
-            format!(
-                "{} ms CPU (+ {} ms PostgreSQL), {} statements, {} transactions",
-                number(cost.cpu_ms),
-                number(cost.database_cpu_ms),
-                number(cost.statements),
-                number(cost.transactions)
-            ),
+            cost.to_string(),
         ));
     }
     world.rig.stop().await;
@@ -55,7 +41,7 @@ pub(crate) async fn run(setup: &Setup) -> anyhow::Result<Vec<Line>> {
     Ok(lines)
 }
 
-async fn cost(setup: &Setup, world: &World, size: usize) -> anyhow::Result<Cost> {
+async fn cost(setup: &Setup, world: &World, size: usize) -> anyhow::Result<Each> {
     let there = placed(world).await?;
     let wanted = size.saturating_sub(there);
     let (send, accepted) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicUsize::new(0)));
@@ -77,15 +63,10 @@ async fn cost(setup: &Setup, world: &World, size: usize) -> anyhow::Result<Cost>
     let before = world.reading().await?;
     tokio::time::sleep(setup.duration()).await;
     let after = world.reading().await?;
-    let work = after.database.since(&before.database);
     let machine_minutes = placed(world).await? as f64 * (after.at - before.at).as_secs_f64() / 60.0;
-    setup.say(&format!("{size} pending: {}; {work:?}", after.cores_since(&before)));
-    Ok(Cost {
-        cpu_ms: after.replica.cpu_since(&before.replica) * 1000.0 / machine_minutes,
-        database_cpu_ms: work.cpu_seconds * 1000.0 / machine_minutes,
-        statements: work.statements as f64 / machine_minutes,
-        transactions: work.transactions as f64 / machine_minutes,
-    })
+    let each = after.each_since(&before, machine_minutes);
+    setup.say(&format!("{size} pending: each {each} a minute; {}", after.cores_since(&before)));
+    Ok(each)
 }
 
 /// Machines that EC2 has made.
