@@ -7,6 +7,8 @@ mod faults;
 mod launch;
 mod lifecycle;
 mod limiter;
+mod pool;
+mod pool_proof;
 mod process;
 mod proof;
 mod resume;
