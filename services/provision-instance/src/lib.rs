@@ -125,7 +125,7 @@ fn dependencies(args: &Args, aws: &aws_config::SdkConfig, pool: &PgPool, clock: 
     Deps {
         pool: pool.clone(),
         clock: Arc::clone(clock),
-        machines: Arc::new(adapters::Ec2Machines::new(Ec2::new(aws), limiter.clone())),
+        machines: Arc::new(adapters::Ec2Machines::new(Ec2::single_tries(aws), limiter.clone())),
         limiter,
         certificates: Arc::new(adapters::KmsCertificates::new(key)),
         executions: Store::new(pool.clone(), Arc::clone(clock)),

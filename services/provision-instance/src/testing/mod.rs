@@ -331,7 +331,7 @@ async fn dependencies(
     Deps {
         pool: pool.clone(),
         clock: Arc::clone(clock),
-        machines: Arc::new(Ec2Machines::new(Ec2::new(&aws), Limiter::off())),
+        machines: Arc::new(Ec2Machines::new(Ec2::single_tries(&aws), Limiter::off())),
         limiter: Limiter::off(),
         certificates: Arc::new(KmsCertificates::with_key(Arc::new(MemoryKey::new()))),
         executions: Store::new(pool.clone(), Arc::clone(clock)),

@@ -12,3 +12,4 @@ mod pool_proof;
 mod process;
 mod proof;
 mod resume;
+mod traffic;

@@ -1,5 +1,6 @@
 //! One group at a time, each in a task of its own.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use futures::StreamExt as _;
@@ -11,13 +12,13 @@ const SINGLES: usize = 4;
 
 /// Starts a group under a slot that is counted already.
 pub(crate) fn start<J: Job>(shared: &Arc<Shared<J>>) {
-    let slot = Slot(Arc::clone(shared));
+    let mut slot = Slot { shared: Arc::clone(shared), taken: false };
     tokio::spawn(async move {
         // Whoever is about to hand something in does so first: callers that were answered together come together.
         tokio::task::yield_now().await;
         let (items, replies) = slot.take();
         if !items.is_empty() {
-            handle(&slot.0.job, items, replies).await;
+            handle(&slot.shared.job, items, replies).await;
         }
     });
 }
@@ -50,28 +51,34 @@ async fn one_by_one<J: Job>(job: &J, items: Vec<J::Item>, replies: Vec<Reply<J>>
 }
 
 /// The right to have a group under way. Given back however the group ends, to the next one if somebody waits.
-struct Slot<J: Job>(Arc<Shared<J>>);
+struct Slot<J: Job> {
+    shared: Arc<Shared<J>>,
+    /// Whether the group has come to take its items.
+    taken: bool,
+}
 
 impl<J: Job> Slot<J> {
-    fn take(&self) -> (Vec<J::Item>, Vec<Reply<J>>) {
-        let mut state = self.0.state();
-        let size = state.waiting.len().min(self.0.bounds.items);
+    fn take(&mut self) -> (Vec<J::Item>, Vec<Reply<J>>) {
+        self.taken = true;
+        let mut state = self.shared.state();
+        let size = state.waiting.len().min(self.shared.bounds.items);
         state.waiting.drain(..size).unzip()
     }
 }
 
 impl<J: Job> Drop for Slot<J> {
     fn drop(&mut self) {
-        let mut state = self.0.state();
-        // Without a runtime nobody can go on: whoever waits is told by the reply that is dropped.
-        if tokio::runtime::Handle::try_current().is_err() {
-            state.waiting.clear();
-        }
+        let mut state = self.shared.state();
+        // A group that never came, or no place for the next one: the runtime is going. Nobody is left to wait for,
+        // and whoever waits is told so by the reply that is dropped.
+        let going = !self.taken || tokio::runtime::Handle::try_current().is_err();
+        let left = if going { std::mem::take(&mut state.waiting) } else { VecDeque::new() };
         let more = !state.waiting.is_empty();
         state.under_way -= usize::from(!more);
         drop(state);
+        drop(left);
         if more {
-            start(&self.0);
+            start(&self.shared);
         }
     }
 }

@@ -97,7 +97,7 @@ async fn what_comes_while_a_group_is_under_way_goes_together_within_the_bounds()
 #[tokio::test]
 async fn several_groups_are_under_way_if_allowed() {
     let rig = rig(0, Bounds { items: 2, groups: 3 });
-    let handles = hand_in(&rig, 0..20).await;
+    let handles = hand_in(&rig, 20..40).await;
     rig.permits.add_permits(100);
     for handle in handles {
         handle.await.unwrap().unwrap();
