@@ -100,6 +100,7 @@ async fn give_back(
         for sql in [
             "update instance set ec2_instance_id = $3 where id = $2 and $1::uuid is not null",
             "update batch_member set instance_id = $2 where instance_id = $1 and $3::text is not null",
+            "update placement set instance_id = $2 where instance_id = $1 and $3::text is not null",
             "update boot_report set instance_id = $2 where instance_id = $1 and $3::text is not null",
         ] {
             sqlx::query(sql)

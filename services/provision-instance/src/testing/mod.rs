@@ -41,6 +41,7 @@ use crate::deps::{self, Deps};
 use crate::feed::Feed;
 use crate::limiter::Limiter;
 use crate::observe::Watch;
+use crate::placing::{Doorbell, Placer};
 use crate::settings::{Pace, Settings};
 use crate::tasks::{self, Outlets};
 
@@ -241,8 +242,10 @@ impl World {
         let (store, signals) = (deps.executions.clone(), deps.signals.clone());
         let worker = Worker::new(store, self.app.definitions.clone(), signals, worker_settings("hand"));
         let watch = Watch::new(Arc::clone(deps), "hand");
+        let placer = Placer::new(Arc::clone(deps), "hand");
         self.until("the execution ends", async || {
             worker.run_due().await.unwrap();
+            placer.pass().await.unwrap();
             watch.look().await.unwrap();
             self.execution(id).await.state.is_final().then_some(())
         })
@@ -317,6 +320,13 @@ impl World {
     }
 }
 
+/// A replica's worker, driven by hand.
+pub(crate) fn worker(world: &World, name: &str) -> Worker {
+    let deps = &world.app.deps;
+    let (store, signals) = (deps.executions.clone(), deps.signals.clone());
+    Worker::new(store, world.app.definitions.clone(), signals, worker_settings(name))
+}
+
 pub(crate) fn worker_settings(name: &str) -> WorkerSettings {
     WorkerSettings {
         backoff: Backoff { first: Duration::from_millis(10), longest: Duration::from_millis(200) },
@@ -349,6 +359,7 @@ async fn dependencies(
         certificates: Arc::new(Watched { inner: Arc::new(certificates), moments: moments.clone() }),
         executions: Store::new(pool.clone(), Arc::clone(clock)).watched_by(moments.clone()),
         signals: Signals::default(),
+        doorbell: Doorbell::default(),
         settings: settings(report_url),
         crash: CrashPoints::watched_by(moments),
     }
