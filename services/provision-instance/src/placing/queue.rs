@@ -88,6 +88,18 @@ pub(crate) async fn leave(executor: impl PgExecutor<'_>, id: InstanceId) -> Resu
     Ok(left.rows_affected() == 1)
 }
 
+/// Gives up whatever may still be asked for a machine: it leaves the queue, and what its batch makes for it belongs to
+/// a row that has ended, which the reconciler removes. Other members notice nothing. Call [`super::Doorbell::left`]
+/// after the commit.
+pub(crate) async fn disown(
+    connection: &mut PgConnection,
+    id: InstanceId,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    leave(&mut *connection, id).await?;
+    abandon(connection, id, now).await
+}
+
 /// Says that a member of a batch wants its machine no more; the batch goes on at once, if only to find that nobody is
 /// left. Call [`super::Doorbell::left`] afterwards.
 pub(crate) async fn abandon(

@@ -178,7 +178,8 @@ impl Placer {
                  $6::bigint[]) as p (id, ec2_id, type, zone, market, price)), \
              settled as (update placement set state = 'placed' from placed where instance_id = placed.id) \
              update instance set ec2_instance_id = placed.ec2_id, instance_type = placed.type, zone = placed.zone, \
-                 market = placed.market, placed_at = $7, look_at = $8, \
+                 market = placed.market, placed_at = $7, \
+                 look_at = case when state in ('terminated', 'failed') then null else $8 end, \
                  price_micros = coalesce(placed.price, price_micros) \
              from placed where instance.id = placed.id and ec2_instance_id is null",
         )

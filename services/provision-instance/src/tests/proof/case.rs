@@ -160,6 +160,7 @@ impl Street {
         let deps = &self.world.app.deps;
         let _ = Placer::new(Arc::clone(deps), holder).pass().await;
         // EC2 may refuse for a while; the next look comes anyway.
+        let _ = Placer::new(Arc::clone(deps), holder).pass().await;
         let _ = Watch::new(Arc::clone(deps), holder).look().await;
         let due = {
             let mut last = self.reconciled.lock().unwrap();
@@ -216,7 +217,7 @@ impl Proof for Street {
     async fn outlive(&self, _: &House, _: &str) {
         for sql in [
             "delete from duty",
-            "update batch set lease_until = null where next_run_at is not null",
+            "update batch set lease_until = null, next_run_at = now() where next_run_at is not null",
             "update outbox set next_try_at = now() where delivered_at is null",
         ] {
             sqlx::query(sql).execute(self.world.pool()).await.unwrap();

@@ -57,7 +57,15 @@ async fn at_rest(world: &World, house: &House, left: &Left) -> Result<(), String
     for (what, sql) in [
         ("executions under way", "select count(*) from execution where state in ('pending', 'running')"),
         ("leases in hand", "select count(*) from execution where lease_until is not null"),
-        ("attempts open", "select count(*) from launch_attempt where state = 'intended'"),
+        ("attempts open", "select count(*) from launch_attempt where state in ('intended', 'mismatched')"),
+        (
+            "batches under way",
+            "select count(*) from batch where next_run_at is not null or lease_until is not null",
+        ),
+        (
+            "machines in the queue",
+            "select count(*) from placement where state in ('waiting', 'batched', 'abandoned')",
+        ),
         ("machines marked as nobody's", "select count(*) from orphan"),
         (
             "ended machines that EC2 is asked about",

@@ -81,11 +81,7 @@ impl Store {
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn wake_all(
-        &self,
-        connection: &mut PgConnection,
-        subjects: &[Uuid],
-    ) -> Result<(), StoreError> {
+    pub async fn wake_all(&self, connection: &mut PgConnection, subjects: &[Uuid]) -> Result<(), StoreError> {
         if subjects.is_empty() {
             return Ok(());
         }
