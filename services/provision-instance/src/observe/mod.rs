@@ -11,6 +11,24 @@ use sqlx::PgConnection;
 pub(crate) use consumer::Consumer;
 pub(crate) use watch::Watch;
 
+/// Takes over what was heard about machines before their ids were known: they are looked at at once.
+pub(crate) async fn adopt_all_parked(
+    connection: &mut PgConnection,
+    clock: &dyn Clock,
+    ids: &[String],
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "with parked as (delete from parked_event where ec2_instance_id = any($1) returning ec2_instance_id, state) \
+         update instance set look_at = $2 from parked \
+         where instance.ec2_instance_id = parked.ec2_instance_id and parked.state <> 'pending'",
+    )
+    .bind(ids)
+    .bind(clock.now())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Takes over what was heard about a machine before its id was known: it is looked at at once.
 pub(crate) async fn adopt_parked(
     connection: &mut PgConnection,

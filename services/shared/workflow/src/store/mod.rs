@@ -77,6 +77,25 @@ impl Store {
         Ok(())
     }
 
+    /// As [`Self::wake`], for many subjects in one statement.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn wake_all(&self, connection: &mut PgConnection, subjects: &[Uuid]) -> Result<(), StoreError> {
+        if subjects.is_empty() {
+            return Ok(());
+        }
+        sqlx::query(
+            "update execution set wakeups = wakeups + 1, next_run_at = least(next_run_at, $2) \
+             where subject = any($1) and state in ('pending', 'running')",
+        )
+        .bind(subjects)
+        .bind(self.clock.now())
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
+
     /// Asks an execution to end and to undo what it did; `why` becomes its failure. `false` if it has ended already.
     /// A second request changes nothing.
     ///
