@@ -369,7 +369,7 @@ impl Rows {
     }
 }
 
-#[async_trait]
+#[async_trait(?Send)]
 impl Proof for Rows {
     type World = ExecutionId;
 

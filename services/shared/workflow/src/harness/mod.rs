@@ -23,10 +23,10 @@ use crate::moments::Moment;
 use crate::store::{ExecutionView, Store};
 
 /// What is put to the proof.
-#[async_trait]
-pub trait Proof: Send + Sync {
+#[async_trait(?Send)]
+pub trait Proof {
     /// Everything that one run touches.
-    type World: Send + Sync;
+    type World;
 
     /// A fresh world, or a fresh corner of one.
     async fn world(&self) -> Self::World;
