@@ -16,6 +16,8 @@ use cloudapp_workflow::Definition;
 
 pub(crate) use attempt::live_tokens;
 pub(crate) use boot::Boot;
+#[cfg(test)]
+pub(crate) use boot::{Booting, Outlook, outlook};
 pub(crate) use login::{Login, Occasion};
 
 use crate::deps::Deps;

@@ -7,7 +7,7 @@ use crate::instance::{Ending, InstanceRecord, Told, close, lock, set_state, tell
 
 /// What a look at EC2 means for a machine's row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
+pub(crate) enum Step {
     /// Only what is known about it changes.
     Note,
     /// To this state.
@@ -20,7 +20,7 @@ enum Step {
 
 /// The step from `state` that EC2's word calls for. `busy` says that a launch or start is under way: what goes wrong
 /// there is that execution's to judge.
-const fn step(state: InstanceState, machine: MachineState, busy: bool) -> Step {
+pub(crate) const fn step(state: InstanceState, machine: MachineState, busy: bool) -> Step {
     use InstanceState::{
         Booting, Failed, Launching, Ready, Requested, Starting, Stopped, Stopping, Terminated, Terminating,
     };
@@ -217,7 +217,7 @@ fn outside_reason(machine: &Machine) -> String {
 }
 
 /// EC2's word for a state.
-pub(super) const fn word(state: MachineState) -> &'static str {
+pub(crate) const fn word(state: MachineState) -> &'static str {
     match state {
         MachineState::Pending => "pending",
         MachineState::Running => "running",

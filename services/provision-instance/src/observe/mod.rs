@@ -9,7 +9,13 @@ use cloudapp_domain::{Clock, Ec2InstanceId};
 use sqlx::PgConnection;
 
 pub(crate) use consumer::Consumer;
+#[cfg(test)]
+pub(crate) use follow::{Step, step, word};
+#[cfg(test)]
+pub(crate) use hint::is_news;
 pub(crate) use watch::Watch;
+#[cfg(test)]
+pub(crate) use watch::pause;
 
 /// Takes over what was heard about a machine before its id was known: it is looked at at once.
 pub(crate) async fn adopt_parked(

@@ -172,7 +172,7 @@ impl Watch {
 
 /// How long until the next look without an event: often while something is expected, less often the longer it takes,
 /// rarely at rest.
-fn pause(state: InstanceState, age: Duration, look: Duration, at_rest: Duration) -> Duration {
+pub(crate) fn pause(state: InstanceState, age: Duration, look: Duration, at_rest: Duration) -> Duration {
     match state {
         InstanceState::Ready | InstanceState::Stopped | InstanceState::Booting => at_rest,
         InstanceState::Terminated | InstanceState::Failed => at_rest * 10,
