@@ -93,6 +93,8 @@ impl World {
         for index in 0..replicas {
             world.replicas[index].skew = world.skew();
         }
+        // Small rates make small crowds wait, as a thousand do at AWS's.
+        world.db.scale = if world.likely(0.7) { 1.0 } else { world.rng.random_range(0.03..0.5) };
         world
     }
 
