@@ -120,6 +120,16 @@ impl Hands<'_> {
         .await
     }
 
+    /// Never asked for again, only looked for.
+    async fn mismatched(&self) -> Result<(), NotOurs> {
+        self.write(|world, _, no| {
+            if let Some(attempt) = world.db.batches.get_mut(&no).and_then(|batch| batch.attempt.as_mut()) {
+                attempt.mismatched = true;
+            }
+        })
+        .await
+    }
+
     async fn ask(&self, held: &Batch, attempt: &Attempt) -> Result<(), NotOurs> {
         let (process, sim) = (self.process, &self.process.sim);
         let sent_at = process.now();
@@ -139,6 +149,7 @@ impl Hands<'_> {
             Err(error) => verdict(Err(error)),
         };
         let judged = sim.with(|world| misjudged(world, judged));
+        sim.with(|world| world.tell(|| format!("batch {}, attempt {}: {judged:?}", held.no, attempt.number)));
         let certain = answer.as_ref().is_err_and(Ec2Error::certainly_not_executed);
         let before = attempt.uncertain_since;
         match judged {
@@ -157,16 +168,7 @@ impl Hands<'_> {
                 self.write(move |world, now, no| world.move_on(no, offering, kind, now)).await
             }
             Verdict::AskAnew => self.write(|world, now, no| world.intend(no, now)).await,
-            Verdict::Mismatch => {
-                self.write(|world, _, no| {
-                    if let Some(attempt) =
-                        world.db.batches.get_mut(&no).and_then(|batch| batch.attempt.as_mut())
-                    {
-                        attempt.mismatched = true;
-                    }
-                })
-                .await
-            }
+            Verdict::Mismatch => self.mismatched().await,
             Verdict::Throttled => {
                 process.throttled(Family::RunInstances);
                 self.doubt(in_doubt_since(before, sent_at, true)).await?;
@@ -176,6 +178,8 @@ impl Hands<'_> {
                 self.doubt(in_doubt_since(before, sent_at, certain)).await?;
                 self.rest(TimeDelta::seconds(2)).await
             }
+            // Refused, but an earlier sending may have been executed: it is looked for first.
+            Verdict::Fail if before.is_some() => self.mismatched().await,
             Verdict::Fail => self.settle(PlacementState::Failed).await,
         }
     }
@@ -201,6 +205,7 @@ impl Hands<'_> {
                 self.write(move |world, now, no| world.assign(no, living, now)).await?;
                 Err(NotOurs)
             }
+            Found::Nothing if attempt.mismatched => self.settle(PlacementState::Failed).await,
             Found::Gone | Found::Nothing => self.settle(PlacementState::Waiting).await,
         }
     }

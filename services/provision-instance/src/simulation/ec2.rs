@@ -96,7 +96,8 @@ impl World {
                 return Err(refused(Ec2Error::IdempotentParameterMismatch, "IdempotentParameterMismatch"));
             }
             let made: Vec<Machine> = made.iter().map(|no| self.ec2.machines[no].clone()).collect();
-            if made.iter().any(|machine| machine.state == MachineState::Terminated) {
+            // Where only some of them are gone, all are returned as they are.
+            if made.iter().all(|machine| machine.state == MachineState::Terminated) {
                 return Err(refused(Ec2Error::IdempotentInstanceTerminated, "IdempotentInstanceTerminated"));
             }
             return Ok(made);
