@@ -1,23 +1,27 @@
 //! What EC2 says about machines: events as hints, one shared describe as the truth.
+//!
+//! * `consumer` — the queue; `events` — EC2's events, `forced` — what admins did.
+//! * `watch` — the shared describe; `take_in` — what it found, into rows.
+//! * `hint`, `pace`, `course`, `outside` — what to make of it: pure.
 
 mod consumer;
-mod follow;
-mod hint;
+pub(crate) mod course;
+mod events;
+mod forced;
+pub(crate) mod hint;
+pub(crate) mod outside;
+pub(crate) mod pace;
+mod take_in;
 mod watch;
 
 use cloudapp_domain::{Clock, Ec2InstanceId};
 use sqlx::PgConnection;
 
 pub(crate) use consumer::Consumer;
-#[cfg(test)]
-pub(crate) use follow::{Step, step, word};
-#[cfg(test)]
-pub(crate) use hint::is_news;
 pub(crate) use watch::Watch;
-#[cfg(test)]
-pub(crate) use watch::pause;
 
-/// Takes over what was heard about a machine before its id was known: it is looked at at once.
+/// Takes over what was heard about a machine before its id was known: it is looked at at once, unless it is only that
+/// it runs and it will report that itself.
 pub(crate) async fn adopt_parked(
     connection: &mut PgConnection,
     clock: &dyn Clock,
@@ -25,8 +29,8 @@ pub(crate) async fn adopt_parked(
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
         "with parked as (delete from parked_event where ec2_instance_id = $1 returning state) \
-         update instance set look_at = $2 from parked \
-         where instance.ec2_instance_id = $1 and parked.state <> 'pending'",
+         update instance set look_at = $2 from parked where instance.ec2_instance_id = $1 \
+         and parked.state <> 'pending' and not (parked.state = 'running' and boot_report_required)",
     )
     .bind(id.as_str())
     .bind(clock.now())

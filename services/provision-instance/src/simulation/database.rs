@@ -42,6 +42,13 @@ pub(super) struct Instance {
     pub(super) was_ready: bool,
 }
 
+impl Instance {
+    /// Whether the configuration makes machines report their boots.
+    pub(super) const fn reports_boots(&self) -> bool {
+        self.configuration == 0
+    }
+}
+
 /// A row of `execution`.
 #[derive(Debug, Clone)]
 pub(super) struct Execution {

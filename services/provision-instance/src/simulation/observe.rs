@@ -14,7 +14,9 @@ use super::replica::{Lost, Process};
 use super::steps::{PACE, delta};
 use super::world::{Sim, Topic, World};
 use crate::limiter::Family;
-use crate::observe::{is_news, pause, step, word};
+use crate::observe::course::{Known, Step, course};
+use crate::observe::hint::{Look, Named, heard as worth};
+use crate::observe::pace::{InMotion, Learned, next_look};
 
 /// How long SQS hides a message that somebody has in hand.
 const HIDDEN: i64 = 30_000;
@@ -57,14 +59,27 @@ async fn heard(process: &Process, message: Message) -> Result<(), Lost> {
     let known = process
         .commit(move |world, now| {
             let Some(instance) = world.db.by_machine(machine) else { return false };
-            let (no, known) = (instance.no, instance.ec2_state);
-            let news = is_news(known.map(word), word(state));
-            let believed = world.broken(Mutant::EventsBelieved);
-            if news && let Some(row) = world.db.instances.get_mut(&no) {
-                row.look_at = row.look_at.map(|at| at.min(now));
+            let (no, reports) = (instance.no, instance.reports_boots());
+            let named = Named {
+                state: instance.state,
+                ec2_state: instance.ec2_state.map(MachineState::as_str),
+                reports,
+            };
+            if world.broken(Mutant::EventsBelieved) {
+                world.take_in(no, Some(state), now);
+                return true;
             }
-            if believed {
-                world.follow(no, state, now);
+            let heard = worth(&named, state.as_str());
+            let at = match heard.look {
+                Look::Never => None,
+                Look::Later => Some(now + delta(PACE.look)),
+                Look::Now => Some(now),
+            };
+            if let (Some(at), Some(row)) = (at, world.db.instances.get_mut(&no)) {
+                row.look_at = row.look_at.map(|known| known.min(at));
+            }
+            if heard.boots {
+                world.set_state(no, InstanceState::Booting);
             }
             true
         })
@@ -124,6 +139,9 @@ pub(super) async fn report(sim: &Sim, machine: &Machine, success: bool) -> Repor
                 return Reported::Heard;
             }
             let row = instance.no;
+            if !instance.reports_boots() {
+                return Reported::Heard;
+            }
             world.tell(|| format!("machine {no} reports: {success}"));
             let reported_at = world.now;
             let Some(instance) = world.db.instances.get_mut(&row) else { return Reported::Heard };
@@ -174,7 +192,9 @@ async fn look(process: &Process) -> Result<i64, Lost> {
                     continue;
                 };
                 let age = (now - row.asked_at.unwrap_or(row.created_at)).to_std().unwrap_or_default();
-                row.look_at = Some(now + delta(pause(row.state, age, PACE.look, PACE.look_at_rest)));
+                let motion = InMotion { state: row.state, age, reports: row.reports_boots(), instance_type: None };
+                let rest = next_look(&motion, &Learned::default(), PACE.look, PACE.look_at_rest);
+                row.look_at = Some(now + delta(rest));
                 due.push((row.no, machine));
             }
             due
@@ -183,23 +203,21 @@ async fn look(process: &Process) -> Result<i64, Lost> {
     if !due.is_empty()
         && let Ok(machines) = process.look(due.iter().map(|(_, machine)| *machine).collect()).await
     {
-        for (no, machine) in due {
-            let seen = machines.iter().find(|seen| seen.no == machine).map(|seen| seen.state);
-            let changed = process
-                .commit(move |world, now| {
-                    let changed = match seen {
-                        Some(state) => world.follow(no, state, now),
-                        None => world.missing(no, now),
-                    };
-                    if changed {
+        let changed = process
+            .commit(move |world, now| {
+                let mut changed = false;
+                for (no, machine) in due {
+                    let seen = machines.iter().find(|seen| seen.no == machine).map(|seen| seen.state);
+                    if world.take_in(no, seen, now) {
                         world.wake(no, now);
+                        changed = true;
                     }
-                    changed
-                })
-                .await?;
-            if changed {
-                process.sim.with(|world| world.work(process.replica));
-            }
+                }
+                changed
+            })
+            .await?;
+        if changed {
+            process.sim.with(|world| world.work(process.replica));
         }
     }
     let now = process.now();
@@ -223,64 +241,68 @@ impl World {
         }
         let Some(parked) = self.db.parked.remove(&machine) else { return };
         let Some(no) = self.db.by_machine(machine).map(|row| row.no) else { return };
-        if parked.state != MachineState::Pending {
+        // That it runs it will report itself.
+        let expected = parked.state == MachineState::Running && self.db.instances[&no].reports_boots();
+        if parked.state != MachineState::Pending && !expected {
             self.look_at(no, now);
         }
     }
 
-    /// Brings a row up to what EC2 says. `true` if that changed anything that executions wait for.
-    fn follow(&mut self, no: u32, seen: MachineState, now: Time) -> bool {
-        use crate::observe::Step;
+    /// Brings a row up to what EC2 says; `None`: it does not know the machine. `true` if that changed anything that
+    /// executions wait for.
+    fn take_in(&mut self, no: u32, said: Option<MachineState>, now: Time) -> bool {
         let busy = self.db.rising(no);
+        let Some(row) = self.db.instances.get(&no) else { return false };
+        let mut known = Known {
+            state: row.state,
+            ec2_state: row.ec2_state,
+            ec2_reason: None,
+            host: None,
+            zone: None,
+            placed_at: row.placed_at,
+            missing_since: row.missing_since,
+            busy,
+        };
+        let mut grace = delta(PACE.grace);
+        match self.mutant {
+            Some(Mutant::GraceIgnoredInMissing) => {
+                (known.placed_at, known.missing_since, grace) = (None, Some(now), TimeDelta::seconds(-1));
+            }
+            Some(Mutant::MissingOnceIsGone) if known.placed_at.is_some_and(|at| grace_is_over(at, now)) => {
+                (known.missing_since, grace) = (Some(now), TimeDelta::seconds(-1));
+            }
+            _ => {}
+        }
+        let machine = said.map(as_described);
+        let course = course(&known, machine.as_ref(), now, grace);
         let Some(row) = self.db.instances.get_mut(&no) else { return false };
-        let row_placed = row.given_at;
-        let noted = row.ec2_state != Some(seen);
-        (row.ec2_state, row.missing_since) = (Some(seen), None);
-        let moved = match step(row.state, seen, busy) {
-            Step::Note => false,
-            Step::Become(InstanceState::Ready) => {
-                row.generation += 1;
-                self.set_state(no, InstanceState::Ready)
-            }
+        if let Some(seen) = &course.seen {
+            (row.ec2_state, row.missing_since) = (Some(seen.state), None);
+        }
+        match course.step {
+            Step::Keep => {}
+            Step::Missing => row.missing_since = Some(now),
             Step::Become(state) => {
-                let moved = self.set_state(no, state);
-                if moved && state == InstanceState::Booting {
-                    let placed = row_placed;
-                    let running = self.machine_of(no).map_or(0, |machine| machine.running_at + 600);
-                    self.check_prompt(no, running.max(placed), 3_000, "seen to be running");
-                }
-                moved
+                self.set_state(no, state);
             }
-            Step::Stopped => self.set_state(no, InstanceState::Stopped),
+            Step::Stopped => {
+                self.set_state(no, InstanceState::Stopped);
+            }
+            Step::ReadyAgain => {
+                row.generation += 1;
+                self.set_state(no, InstanceState::Ready);
+            }
             Step::Gone => {
                 self.check_gone(no, "EC2 said so");
-                self.close(no, InstanceState::Terminated)
+                self.close(no, InstanceState::Terminated);
             }
-        };
-        let _ = now;
-        noted || moved
-    }
-
-    /// NotFound is not "gone" while EC2 may not find what it has just made, nor on the first look that misses it.
-    fn missing(&mut self, no: u32, now: Time) -> bool {
-        let ignored = self.broken(Mutant::GraceIgnoredInMissing);
-        let at_once = ignored || self.broken(Mutant::MissingOnceIsGone);
-        let Some(row) = self.db.instances.get_mut(&no) else { return false };
-        if !ignored && row.placed_at.is_some_and(|placed| !grace_is_over(placed, now)) {
-            return false;
-        }
-        match row.missing_since {
-            Some(since) if grace_is_over(since, now) => {}
-            _ if at_once => {}
-            Some(_) => return false,
-            None => {
-                row.missing_since = Some(now);
-                return false;
+            Step::Lost => {
+                row.ec2_state = Some(MachineState::Terminated);
+                self.check_gone(no, "EC2 did not find it");
+                self.close(no, InstanceState::Terminated);
             }
         }
-        row.ec2_state = Some(MachineState::Terminated);
-        self.check_gone(no, "EC2 did not find it");
-        self.close(no, InstanceState::Terminated)
+        course.wakes
     }
 
     /// A row is closed for its machine's sake only when the machine is really gone.
@@ -293,5 +315,23 @@ impl World {
                 format!("instance {no} closed, {why}, and its machine lives")
             });
         }
+    }
+}
+
+/// A machine as EC2 describes it, as far as looks read it.
+fn as_described(state: MachineState) -> cloudapp_ec2::Machine {
+    cloudapp_ec2::Machine {
+        id: "i-0123456789abcdef0".parse().expect("it is an id"),
+        state,
+        instance_type: String::new(),
+        zone: None,
+        market: cloudapp_domain::Market::OnDemand,
+        private_ip: None,
+        public_ip: None,
+        public_dns: None,
+        launched_at: None,
+        state_reason: None,
+        tags: std::collections::BTreeMap::new(),
+        client_token: None,
     }
 }

@@ -161,9 +161,9 @@ impl Run<'_> {
         let report = of_this_start.map(|(_, success)| *success);
         let outlook = outlook(&Booting {
             state: instance.state,
-            ec2_state: instance.ec2_state.map(crate::observe::word),
+            ec2_state: instance.ec2_state.map(MachineState::as_str),
             report: report.map(|ok| if ok { BootOutcome::Success } else { BootOutcome::Failure }),
-            report_required: true,
+            report_required: instance.reports_boots(),
         });
         Ok(match outlook {
             Outlook::Usable | Outlook::Running => Applied::Done(None),
@@ -192,13 +192,13 @@ impl Run<'_> {
                     return false;
                 }
                 row.was_ready = true;
-                let reported_at = row.reported_at;
+                let (reported_at, given_at) = (row.reported_at, row.given_at);
                 row.look_at = Some(now + delta(PACE.look_at_rest));
                 world.write_state(no, InstanceState::Ready);
                 world.put(execution, "ready");
                 world.check_usable(no);
-                let running = world.machine_of(no).map_or(0, |machine| machine.running_at);
-                world.check_prompt(no, reported_at.max(running), 5_000, "ready");
+                let running = world.machine_of(no).map_or(0, |machine| machine.running_at + 500);
+                world.check_prompt(no, reported_at.max(running).max(given_at), 1_500, "ready");
                 true
             })
             .await?;

@@ -10,3 +10,4 @@ mod limiter;
 mod process;
 mod proof;
 mod resume;
+mod traffic;

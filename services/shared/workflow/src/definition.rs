@@ -9,6 +9,8 @@ use cloudapp_domain::{Clock, ExecutionId, ExecutionKind, Failure, FailureCode, F
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
+use crate::moments::Moments;
+
 /// What applying a step came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Applied {
@@ -119,6 +121,7 @@ pub struct StepContext<'a> {
     pub clock: &'a dyn Clock,
     pub(crate) fence: i64,
     pub(crate) pool: &'a PgPool,
+    pub(crate) moments: &'a Moments,
 }
 
 impl StepContext<'_> {
@@ -135,7 +138,7 @@ impl StepContext<'_> {
             .fetch_optional(&mut *transaction)
             .await?
             .ok_or(StepError::LeaseLost)?;
-        Ok(FencedTransaction(transaction))
+        Ok(FencedTransaction { transaction, moments: self.moments.clone() })
     }
 
     /// For reading.
@@ -147,7 +150,10 @@ impl StepContext<'_> {
 
 /// A transaction under the execution's fence.
 #[derive(Debug)]
-pub struct FencedTransaction(Transaction<'static, Postgres>);
+pub struct FencedTransaction {
+    transaction: Transaction<'static, Postgres>,
+    moments: Moments,
+}
 
 impl FencedTransaction {
     /// Makes it so.
@@ -155,7 +161,10 @@ impl FencedTransaction {
     /// # Errors
     /// If the database fails; then nothing was written, or it is not known.
     pub async fn commit(self) -> Result<(), StepError> {
-        Ok(self.0.commit().await?)
+        self.moments.pass(|| "before the step's commit".to_owned());
+        self.transaction.commit().await?;
+        self.moments.pass(|| "after the step's commit".to_owned());
+        Ok(())
     }
 }
 
@@ -163,13 +172,13 @@ impl Deref for FencedTransaction {
     type Target = PgConnection;
 
     fn deref(&self) -> &PgConnection {
-        &self.0
+        &self.transaction
     }
 }
 
 impl DerefMut for FencedTransaction {
     fn deref_mut(&mut self) -> &mut PgConnection {
-        &mut self.0
+        &mut self.transaction
     }
 }
 

@@ -216,6 +216,7 @@ impl Runner {
             clock: self.store.clock.as_ref(),
             fence: claimed.fence,
             pool: &self.store.pool,
+            moments: &self.store.moments,
         }
     }
 
@@ -228,6 +229,8 @@ impl Runner {
 
     fn go(&self, claimed: &Claimed, course: Course, written: Written) -> Go {
         match (written, course) {
+            // A cancel that came before the end turns it back; looking again tells which of the two it was.
+            (Written::LeaseLost, Course::End(ExecutionState::Succeeded)) => Go::On,
             (Written::LeaseLost, _) => Go::Stop,
             (Written::Yes, Course::Step(_)) => Go::On,
             (Written::Yes, Course::End(state)) => {

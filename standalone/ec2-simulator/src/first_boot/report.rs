@@ -6,7 +6,6 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
-use super::user_data;
 use crate::{config::BootOutcome, identity, simulator::Shared};
 
 /// Where the user data put what the report service needs to know.
@@ -30,6 +29,7 @@ struct Report<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     log_tail: Option<&'a str>,
     host_keys: &'a [String],
+    public_ipv4: &'a str,
     identity_document: String,
     identity_signature: String,
 }
@@ -96,7 +96,7 @@ async fn attempt(shared: &Shared, due: &DueReport) -> Attempt {
 fn prepare(shared: &Shared, due: &DueReport) -> Option<(String, String)> {
     let (instance, encoded) = shared.instance_in_boot(due)?;
     let outcome = instance.boot.as_ref()?.outcome.filter(|outcome| *outcome != BootOutcome::Silence)?;
-    let instructions = user_data::read(encoded.as_deref()).ok()?;
+    let instructions = shared.user_data.read(encoded.as_deref()).ok()?;
     let settings: ReportSettings = serde_json::from_str(instructions.file(REPORT_SETTINGS)?).ok()?;
     let url = settings.report_url?;
     let identity_document = identity::document(&instance);
@@ -110,6 +110,7 @@ fn prepare(shared: &Shared, due: &DueReport) -> Option<(String, String)> {
         outcome,
         log_tail: instance.boot_log.as_deref(),
         host_keys: &instance.host_keys,
+        public_ipv4: instance.public_ip.as_deref().unwrap_or_default(),
         identity_document,
         identity_signature,
     };

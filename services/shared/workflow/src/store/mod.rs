@@ -4,12 +4,15 @@ mod claim;
 mod insert;
 mod read;
 mod record;
+mod stuck;
 
 use std::sync::Arc;
 
 use cloudapp_domain::{Clock, ExecutionId, Failure, UnknownName};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
+
+use crate::moments::Moments;
 
 pub(crate) use claim::Claimed;
 pub use insert::NewExecution;
@@ -41,13 +44,20 @@ pub enum StoreError {
 pub struct Store {
     pub(crate) pool: PgPool,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) moments: Moments,
 }
 
 impl Store {
     /// Executions in the first schema of the pool's search path.
     #[must_use]
-    pub const fn new(pool: PgPool, clock: Arc<dyn Clock>) -> Self {
-        Self { pool, clock }
+    pub fn new(pool: PgPool, clock: Arc<dyn Clock>) -> Self {
+        Self { pool, clock, moments: Moments::default() }
+    }
+
+    /// The same executions, a harness watching their runs.
+    #[must_use]
+    pub fn watched_by(self, moments: Moments) -> Self {
+        Self { moments, ..self }
     }
 
     /// Something happened to `subject`: its waiting executions run now. Call it in the transaction that writes what
@@ -61,6 +71,28 @@ impl Store {
              where subject = $1 and state in ('pending', 'running')",
         )
         .bind(subject)
+        .bind(self.clock.now())
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
+
+    /// As [`Self::wake`], for many at once. Locks the executions in the order of their ids, so call it before rows of
+    /// subjects are locked: that is the order of steps.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn wake_many(
+        &self,
+        connection: &mut PgConnection,
+        subjects: &[Uuid],
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "update execution set wakeups = wakeups + 1, next_run_at = least(next_run_at, $2) \
+             where id in (select id from execution where subject = any($1) \
+                          and state in ('pending', 'running') order by id for update)",
+        )
+        .bind(subjects)
         .bind(self.clock.now())
         .execute(connection)
         .await?;

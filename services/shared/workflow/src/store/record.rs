@@ -13,7 +13,8 @@ use crate::planner::{Course, Ending, Phase};
 pub(crate) enum Written {
     /// It did.
     Yes,
-    /// Somebody else has claimed the execution since; nothing was written.
+    /// Somebody else has claimed the execution since, or it was to succeed and has been cancelled since; nothing was
+    /// written.
     LeaseLost,
 }
 
@@ -170,7 +171,7 @@ impl Store {
             }
             Course::End(state) => sqlx::query(
                 "update execution set state = $3, finished_at = $4, lease_until = null, lease_holder = null \
-                     where id = $1 and fence = $2",
+                     where id = $1 and fence = $2 and ($3 <> 'succeeded' or cancel is null)",
             )
             .bind(id)
             .bind(claimed.fence)
