@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
-use cloudapp_domain::{ExecutionKind, Failure, FailureCode, Fixer, InstanceId};
+use cloudapp_domain::{Failure, FailureCode, Fixer, InstanceId};
 use cloudapp_ec2::Shutdown;
 use cloudapp_workflow::{Applied, Step, StepContext, StepError, Undone};
 
@@ -90,8 +90,7 @@ impl Place {
         context: &StepContext<'_>,
         instance: &InstanceRecord,
     ) -> Result<Applied, StepError> {
-        // Whatever is not a user's launch is provision for later.
-        let pool = context.execution.kind != ExecutionKind::Launch;
+        let pool = instance.is_spare();
         let mut transaction = context.begin().await?;
         placing::enqueue(&mut transaction, instance, pool, self.0.clock.now()).await?;
         transaction.commit().await?;

@@ -142,7 +142,8 @@ impl World {
         let serving = cloudapp_chassis::server::serve(listener, router.clone(), shutdown.clone());
         tokio::spawn(serving);
         tokio::spawn(app.feed.clone().run(shutdown.clone()));
-        let configuration = publish(&database, changes).await;
+        let configuration = ConfigurationId::new(&SystemClock);
+        publish(&database, configuration, 1, "published", changes).await;
         let outside = Arc::default();
         Self {
             database,
@@ -167,6 +168,11 @@ impl World {
         };
         let (tracker, deps) = (TaskTracker::new(), &self.app.deps);
         tasks::start(deps, &self.app.definitions, outlets, worker_settings(name), &tracker, &self.shutdown);
+    }
+
+    /// Makes a newer version of the configuration, in a state.
+    pub(crate) async fn next_version(&self, version: i32, state: &str, changes: Value) {
+        publish(&self.database, self.configuration, version, state, changes).await;
     }
 
     pub(crate) fn database_url(&self) -> &str {
@@ -349,8 +355,8 @@ async fn dependencies(
         pool: pool.clone(),
         clock: Arc::clone(clock),
         machines: Arc::new(Watched { inner: Arc::new(machines), moments: moments.clone() }),
-        certificates: Arc::new(Watched { inner: Arc::new(certificates), moments: moments.clone() }),
         limiter: Limiter::off(),
+        certificates: Arc::new(Watched { inner: Arc::new(certificates), moments: moments.clone() }),
         executions: Store::new(pool.clone(), Arc::clone(clock)).watched_by(moments.clone()),
         signals: Signals::default(),
         doorbell: Doorbell::default(),
@@ -383,7 +389,7 @@ fn settings(report_url: String) -> Settings {
 }
 
 /// Publishes a configuration as configure-instance does, with changes to a plain one.
-async fn publish(database: &TestDatabase, changes: Value) -> ConfigurationId {
+async fn publish(database: &TestDatabase, id: ConfigurationId, version: i32, state: &str, changes: Value) {
     let mut draft = json!({
         "name": "Shell box", "image": "ami-0c5a7e1d20f6b3a48", "instance_types": ["t3.micro"],
         "commands": ["echo hello"], "on_stop": "stop"
@@ -392,15 +398,16 @@ async fn publish(database: &TestDatabase, changes: Value) -> ConfigurationId {
         draft[name] = value.clone();
     }
     let draft: ConfigurationDraft = serde_json::from_value(draft).unwrap();
-    let (id, spec) = (ConfigurationId::new(&SystemClock), draft.validate().unwrap());
+    let spec = draft.validate().unwrap();
     let configure = PgPool::connect(&database.schemas().configure).await.unwrap();
-    sqlx::query("insert into published_version values ($1, 1, 'published', $2, $3)")
+    sqlx::query("insert into published_version values ($1, $4, $5, $2, $3)")
         .bind(id.as_uuid())
         .bind(&spec.name)
         .bind(sqlx::types::Json(&spec))
+        .bind(version)
+        .bind(state)
         .execute(&configure)
         .await
         .unwrap();
     configure.close().await;
-    id
 }

@@ -7,6 +7,7 @@ use cloudapp_domain::InstanceState;
 use cloudapp_ec2_simulator::InstanceState as MachineState;
 
 use super::case::{House, Street};
+use crate::instance;
 use crate::outbox::{Exporter, Relay};
 use crate::testing::World;
 
@@ -119,7 +120,8 @@ async fn deliver(world: &World) {
 /// What the outside was told about the run's machine, and its quota.
 async fn told_once(world: &World, house: &House, left: &Left) {
     let (id, user) = (house.instance(), &house.user);
-    let state = world.instance(id).await.state;
+    let record = instance::load(world.pool(), id).await.unwrap().unwrap();
+    let state = record.state();
     let events: Vec<String> = sqlx::query_scalar(
         "select payload ->> 'kind' from outbox where topic = 'event' and payload ->> 'instance_id' = $1",
     )
@@ -127,6 +129,13 @@ async fn told_once(world: &World, house: &House, left: &Left) {
     .fetch_all(world.pool())
     .await
     .unwrap();
+    if record.is_spare() {
+        assert!(
+            events.is_empty() && logins(world, &id.to_string()) == 0,
+            "nobody is told of a spare: {events:?}"
+        );
+        return;
+    }
     let told = |kinds: &[&str]| events.iter().filter(|event| kinds.contains(&event.as_str())).count();
     assert_eq!(told(&["requested"]), 1, "{events:?}");
     assert_eq!(told(&["launch_failed", "ended"]), usize::from(state.is_final()), "{events:?}");
