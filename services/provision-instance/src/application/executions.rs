@@ -8,7 +8,7 @@ use cloudapp_workflow::{ExecutionView, StoreError};
 use super::access;
 use crate::deps::Deps;
 
-/// An execution as the API shows it.
+/// An execution as the API shows it, but for its place in the queue.
 pub(crate) fn shown(view: ExecutionView) -> Execution {
     let steps = view.steps.into_iter().map(|step| Step {
         name: step.name,
@@ -24,6 +24,7 @@ pub(crate) fn shown(view: ExecutionView) -> Execution {
         instance_id: InstanceId::from(view.subject),
         steps: steps.collect(),
         failure: view.failure,
+        queue: None,
         created_at: view.created_at,
         finished_at: view.finished_at,
     }
@@ -40,7 +41,11 @@ pub(crate) async fn visible(
     let view =
         deps.executions.load(id).await.map_err(internal)?.ok_or_else(|| ApiError::not_found("execution"))?;
     access::require(guard, caller, &view.owner, "execution")?;
-    Ok(shown(view))
+    let mut execution = shown(view);
+    if !execution.state.is_final() {
+        deps.onlooker.line().await.tell(&mut execution);
+    }
+    Ok(execution)
 }
 
 /// Asks an execution to end and to undo what it did.
