@@ -7,6 +7,7 @@
 //! * `limiter/` — how fast EC2 is asked, by all replicas together.
 //! * `outbox/` — what leaves: login details, notices, the event log.
 //! * `pool/` — spare machines that are claimed at the click.
+//! * `limits/` — how many machines people may have.
 //! * `reconcile` and `lifetime` — beside the workflow: machines that nobody owns, machines whose time is over.
 //! * `ports/` — what all that needs from outside; `adapters/` — EC2, SQS, SNS, S3 and KMS behind them.
 //!
@@ -28,6 +29,7 @@ mod launch;
 mod lifecycle;
 mod lifetime;
 mod limiter;
+mod limits;
 mod observe;
 mod outbox;
 mod placing;

@@ -7,6 +7,7 @@ mod faults;
 mod launch;
 mod lifecycle;
 mod limiter;
+mod limits;
 mod placing;
 mod pool;
 mod process;
