@@ -38,7 +38,7 @@ impl Deps {
 
     /// Whether `then` is longer ago than the window in which EC2 may not find what it has just made.
     pub(crate) fn grace_is_over(&self, then: DateTime<Utc>) -> bool {
-        self.clock.now() > then + TimeDelta::from_std(self.settings.pace.grace).unwrap_or(TimeDelta::MAX)
+        self.settings.pace.grace_is_over(then, self.clock.now())
     }
 }
 

@@ -40,6 +40,8 @@ mod reconcile;
 mod routes;
 mod schema;
 mod settings;
+#[cfg(test)]
+mod simulation;
 mod tasks;
 #[cfg(test)]
 mod testing;

@@ -13,6 +13,8 @@ use cloudapp_workflow::{Definition, Step};
 
 pub(crate) use admit::ending;
 pub(crate) use boot::Boot;
+#[cfg(test)]
+pub(crate) use boot::{Booting, Outlook, outlook};
 pub(crate) use login::{Login, Occasion};
 
 use crate::deps::Deps;

@@ -243,7 +243,7 @@ impl Placer {
         let mut transaction = self.deps.pool.begin().await?;
         let members = waiting(&mut transaction, row).await?;
         settle::fail(&mut transaction, &members, failure).await?;
-        self.deps.executions.wake_all(&mut transaction, &members).await?;
+        self.deps.executions.wake_many(&mut transaction, &members).await?;
         transaction.commit().await?;
         self.deps.signals.work();
         Ok(Outcome::Nothing)

@@ -78,7 +78,7 @@ impl Placer {
         if !goes_on {
             close(&mut transaction, held).await?;
         }
-        deps.executions.wake_all(&mut transaction, &woken).await?;
+        deps.executions.wake_many(&mut transaction, &woken).await?;
         if places {
             deps.crash.pass(CrashPoint::BeforePlaceCommit);
         }
@@ -200,7 +200,7 @@ impl Placer {
                 "a machine found no row"
             );
         }
-        Ok(observe::adopt_all_parked(connection, deps.clock.as_ref(), &ec2_ids).await?)
+        Ok(observe::adopt_parked(connection, deps.clock.as_ref(), &ec2_ids).await?)
     }
 }
 

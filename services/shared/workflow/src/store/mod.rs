@@ -77,17 +77,20 @@ impl Store {
         Ok(())
     }
 
-    /// As [`Self::wake`], for many subjects in one statement.
+    /// As [`Self::wake`], for many at once. Locks the executions in the order of their ids, so call it before rows of
+    /// subjects are locked: that is the order of steps.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn wake_all(&self, connection: &mut PgConnection, subjects: &[Uuid]) -> Result<(), StoreError> {
-        if subjects.is_empty() {
-            return Ok(());
-        }
+    pub async fn wake_many(
+        &self,
+        connection: &mut PgConnection,
+        subjects: &[Uuid],
+    ) -> Result<(), StoreError> {
         sqlx::query(
             "update execution set wakeups = wakeups + 1, next_run_at = least(next_run_at, $2) \
-             where subject = any($1) and state in ('pending', 'running')",
+             where id in (select id from execution where subject = any($1) \
+                          and state in ('pending', 'running') order by id for update)",
         )
         .bind(subjects)
         .bind(self.clock.now())
