@@ -9,6 +9,7 @@ use sqlx::PgPool;
 
 use crate::crash::CrashPoints;
 use crate::instance::{self, InstanceRecord};
+use crate::limiter::Limiter;
 use crate::ports::{LoginCertificates, Machines};
 use crate::settings::Settings;
 
@@ -17,6 +18,8 @@ pub(crate) struct Deps {
     pub(crate) pool: PgPool,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) machines: Arc<dyn Machines>,
+    /// Turns for launches; every other call takes its own.
+    pub(crate) limiter: Limiter,
     pub(crate) certificates: Arc<dyn LoginCertificates>,
     pub(crate) executions: Store,
     pub(crate) signals: Signals,

@@ -13,6 +13,7 @@ use crate::outbox::{Exporter, Relay};
 use crate::ports::{EventQueue, EventStore, Noticeboard, Postbox};
 use crate::prune::Pruner;
 use crate::reconcile::Reconciler;
+use crate::stuck::Alarm;
 
 /// Where things go to and come from.
 #[derive(Clone)]
@@ -42,6 +43,7 @@ pub(crate) fn start(
     tasks.spawn(Relay::new(Arc::clone(&deps), outlets.login, outlets.admins).run(shutdown.clone()));
     tasks.spawn(Exporter::new(Arc::clone(&deps), outlets.events, &holder).run(shutdown.clone()));
     tasks.spawn(Lifetimes::new(Arc::clone(&deps), definitions, &holder).run(shutdown.clone()));
+    tasks.spawn(Alarm::new(Arc::clone(&deps), &holder).run(shutdown.clone()));
     tasks.spawn(Pruner::new(Arc::clone(&deps), &holder).run(shutdown.clone()));
     tasks.spawn(Reconciler::new(deps, &holder).run(shutdown.clone()));
 }

@@ -42,6 +42,8 @@ const ROUTES: &[(&str, &str, Who)] = &[
     ("GET", "/api/executions/{id}", Who::Owner),
     ("GET", "/api/executions/{id}/events", Who::Owner),
     ("POST", "/api/executions/{id}/cancel", Who::Owner),
+    ("GET", "/api/executions", Who::Admin),
+    ("POST", "/api/executions/{id}/force", Who::Admin),
     ("POST", "/api/boot-reports", Who::Anyone),
     ("POST", "/api/revocations", Who::User),
     ("GET", "/api/revocations/{subject}", Who::User),

@@ -6,6 +6,6 @@ mod identity;
 mod outlets;
 
 pub(crate) use certificates::KmsCertificates;
-pub(crate) use ec2::{Ec2Machines, Rates};
+pub(crate) use ec2::Ec2Machines;
 pub(crate) use identity::Ec2Identities;
 pub(crate) use outlets::{AdminTopic, EventBucket, InstanceEventsQueue, LoginQueue};

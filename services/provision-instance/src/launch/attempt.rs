@@ -223,6 +223,19 @@ pub(super) async fn settle(
     Ok(())
 }
 
+/// Settles what may still be asked for a machine that was given up: whatever it made is nobody's, for the reconciler
+/// to remove.
+pub(crate) async fn disown(
+    connection: &mut PgConnection,
+    clock: &dyn Clock,
+    instance: InstanceId,
+) -> Result<(), sqlx::Error> {
+    match open(&mut *connection, instance).await? {
+        Some(attempt) => settle(connection, clock, &attempt, Settled::Ended, Some("given_up")).await,
+        None => Ok(()),
+    }
+}
+
 /// The token follows from what is asked and how often, never from the try: the same attempt is the same request
 /// however often it is sent, another attempt or another shape is another request.
 fn client_token(batch: BatchId, number: i32, offering: &Offering) -> String {

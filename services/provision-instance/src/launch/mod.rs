@@ -14,7 +14,7 @@ use std::time::Duration;
 use cloudapp_domain::ExecutionKind;
 use cloudapp_workflow::Definition;
 
-pub(crate) use attempt::live_tokens;
+pub(crate) use attempt::{disown, live_tokens};
 pub(crate) use boot::Boot;
 pub(crate) use login::{Login, Occasion};
 

@@ -17,6 +17,7 @@ use crate::configurations;
 use crate::crash::CrashPoint;
 use crate::deps::{Deps, subject};
 use crate::instance::{InstanceRecord, set_state};
+use crate::limiter::{Family, Priority};
 use crate::observe;
 
 /// Asks EC2 for the machine, exactly once: the request is committed before it is sent, an unknown outcome is asked
@@ -153,6 +154,8 @@ impl Place {
         instance: &InstanceRecord,
         attempt: &OpenAttempt,
     ) -> Result<Applied, StepError> {
+        let turn = self.0.limiter.turn(Family::RunInstances, Priority::User, 1..=1).await;
+        turn.map_err(|error| StepError::doing("there is no turn to ask AWS")(Box::new(error)))?;
         self.note_uncertainty(context, attempt, Some(self.0.clock.now())).await?;
         self.0.crash.pass(CrashPoint::BeforeRunInstances);
         let answer = self.0.machines.launch(attempt.request()).await;

@@ -5,7 +5,9 @@ use cloudapp_ec2::{Ec2Error, LaunchRequest, Machine, Shutdown, Subnet};
 /// Where machines come from. The words are those of `cloudapp-ec2`, whose errors say what may be done about them.
 #[async_trait]
 pub(crate) trait Machines: Send + Sync {
-    /// Asks for machines; see [`cloudapp_ec2::Ec2::run_instances`].
+    /// Asks for machines; see [`cloudapp_ec2::Ec2::run_instances`]. Whoever asks has had their turn of
+    /// [`crate::limiter::Family::RunInstances`]: how many there are tokens for decides how many are asked for.
+    /// Everything else here waits for its own turn.
     async fn launch(&self, request: &LaunchRequest) -> Result<Vec<Machine>, Ec2Error>;
     /// Those of `ids` that EC2 knows now.
     async fn describe(&self, ids: &[Ec2InstanceId]) -> Result<Vec<Machine>, Ec2Error>;

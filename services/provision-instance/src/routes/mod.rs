@@ -7,9 +7,11 @@ mod create_instance;
 mod destroy_instance;
 mod execution_events;
 mod extend_instance;
+mod force_execution;
 mod get_execution;
 mod get_instance;
 mod get_revocation;
+mod list_executions;
 mod list_instances;
 mod request_credentials;
 mod revoke;
@@ -62,6 +64,8 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(get_execution::handler))
         .routes(routes!(execution_events::handler))
         .routes(routes!(cancel_execution::handler))
+        .routes(routes!(list_executions::handler))
+        .routes(routes!(force_execution::handler))
         .routes(routes!(boot_report::handler))
         .routes(routes!(revoke::handler))
         .routes(routes!(get_revocation::handler))

@@ -33,11 +33,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
-use crate::adapters::{Ec2Identities, Ec2Machines, KmsCertificates, Rates};
+use crate::adapters::{Ec2Identities, Ec2Machines, KmsCertificates};
 use crate::app::{self, App};
 use crate::crash::CrashPoints;
 use crate::deps::{self, Deps};
 use crate::feed::Feed;
+use crate::limiter::Limiter;
 use crate::observe::Watch;
 use crate::settings::{Pace, Settings};
 use crate::tasks::{self, Outlets};
@@ -327,7 +328,7 @@ async fn dependencies(
         .endpoint_url(simulator.endpoint())
         .load()
         .await;
-    let machines = Ec2Machines::new(Ec2::new(&aws), Rates::UNLIMITED);
+    let machines = Ec2Machines::new(Ec2::new(&aws), Limiter::off());
     let certificates = KmsCertificates::with_key(Arc::new(MemoryKey::new()));
     // A proof decides whether a run dies at one of them.
     let moments = Moments::watched();
@@ -335,6 +336,7 @@ async fn dependencies(
         pool: pool.clone(),
         clock: Arc::clone(clock),
         machines: Arc::new(Watched { inner: Arc::new(machines), moments: moments.clone() }),
+        limiter: Limiter::off(),
         certificates: Arc::new(Watched { inner: Arc::new(certificates), moments: moments.clone() }),
         executions: Store::new(pool.clone(), Arc::clone(clock)).watched_by(moments.clone()),
         signals: Signals::default(),
