@@ -8,10 +8,11 @@ use cloudapp_chassis::ApiError;
 use cloudapp_chassis::server;
 use cloudapp_chassis::token::{Caller, Guard};
 use cloudapp_contract::instance::Accepted;
-use cloudapp_domain::{ExecutionKind, IdempotencyKey, InstanceId};
-use cloudapp_workflow::{Definition, Definitions, StoreError};
+use cloudapp_domain::{IdempotencyKey, InstanceId};
+use cloudapp_workflow::Definitions;
 
 use crate::application::act::{self, Ask};
+use crate::application::admitting::Admissions;
 use crate::deps::Deps;
 use crate::feed::Feed;
 use crate::ports::IdentityVerifier;
@@ -23,6 +24,7 @@ pub(crate) struct App {
     pub(crate) deps: Arc<Deps>,
     pub(crate) definitions: Definitions,
     pub(crate) guard: Guard,
+    pub(crate) admissions: Admissions,
     pub(crate) feed: Feed,
     pub(crate) identities: Arc<dyn IdentityVerifier>,
 }
@@ -34,16 +36,6 @@ impl FromRef<App> for Guard {
 }
 
 impl App {
-    /// The definition that new launches are accepted under.
-    ///
-    /// # Errors
-    /// `internal` if it is missing, which only a fault of ours explains.
-    pub(crate) fn launch_definition(&self) -> Result<&Definition, ApiError> {
-        let kind = ExecutionKind::Launch;
-        let known = self.definitions.get(kind).map(AsRef::as_ref);
-        known.ok_or_else(|| ApiError::internal(&StoreError::UnknownKind(kind)))
-    }
-
     /// Accepts what the caller asks of a machine.
     ///
     /// # Errors

@@ -1,9 +1,13 @@
 //! Published configurations, read through configure-instance's view.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use cloudapp_domain::ConfigurationId;
 use cloudapp_domain::configuration::{ConfigurationSpec, ConfigurationState};
 use sqlx::PgExecutor;
 use sqlx::types::Json;
+use uuid::Uuid;
 
 use crate::column::Word;
 
@@ -14,21 +18,24 @@ pub(crate) struct Published {
     pub(crate) spec: ConfigurationSpec,
 }
 
-/// The version that users get now; `None` unless the configuration is published.
+/// The versions that users get now; configurations that are not published are absent.
 pub(crate) async fn published(
     executor: impl PgExecutor<'_>,
-    id: ConfigurationId,
-) -> Result<Option<Published>, sqlx::Error> {
-    let row: Option<(i32, Word<ConfigurationState>, Json<ConfigurationSpec>)> = sqlx::query_as(
-        "select version, state, spec from configure.published_version where configuration_id = $1 \
-         order by version desc limit 1",
+    ids: &[ConfigurationId],
+) -> Result<HashMap<ConfigurationId, Arc<Published>>, sqlx::Error> {
+    let rows: Vec<(Uuid, i32, Word<ConfigurationState>, Json<ConfigurationSpec>)> = sqlx::query_as(
+        "select distinct on (configuration_id) configuration_id, version, state, spec \
+         from configure.published_version where configuration_id = any($1) \
+         order by configuration_id, version desc",
     )
-    .bind(id.as_uuid())
-    .fetch_optional(executor)
+    .bind(ids.iter().map(ConfigurationId::as_uuid).collect::<Vec<_>>())
+    .fetch_all(executor)
     .await?;
-    Ok(row
-        .filter(|(_, state, _)| state.0 == ConfigurationState::Published)
-        .map(|(version, _, Json(spec))| Published { version, spec }))
+    let published = rows
+        .into_iter()
+        .filter(|(_, _, state, _)| state.0 == ConfigurationState::Published)
+        .map(|(id, version, _, Json(spec))| (id.into(), Arc::new(Published { version, spec })));
+    Ok(published.collect())
 }
 
 /// One version; versions never change and never go away.

@@ -42,7 +42,9 @@ impl Deps {
 /// Every definition that this service runs.
 pub(crate) fn definitions(deps: &Arc<Deps>) -> Definitions {
     let lifecycle = crate::lifecycle::definitions(deps);
-    Definitions::new(lifecycle.into_iter().chain([crate::launch::definition(deps)]))
+    Definitions::new(
+        lifecycle.into_iter().chain([crate::launch::definition(deps), crate::pool::definition(deps)]),
+    )
 }
 
 /// The machine that an execution acts on.

@@ -5,6 +5,7 @@
 //! * `observe/` — what EC2 says: events as hints, one shared describe as the truth.
 //! * `limiter/` — how fast EC2 is asked, by all replicas together.
 //! * `outbox/` — what leaves: login details, notices, the event log.
+//! * `pool/` — spare machines that are claimed at the click.
 //! * `reconcile`, `lifetime` and `stuck` — beside the workflow: machines that nobody owns, machines whose time is over,
 //!   executions that need a person.
 //! * `ports/` — what all that needs from outside; `adapters/` — EC2, SQS, SNS, S3 and KMS behind them.
@@ -30,6 +31,7 @@ mod limiter;
 mod observe;
 mod outbox;
 mod placing;
+mod pool;
 mod ports;
 mod prune;
 mod reconcile;
@@ -63,6 +65,7 @@ pub use routes::openapi;
 pub use schema::{SchemaError, migrate};
 
 use app::App;
+use application::admitting::Admissions;
 use crash::CrashPoints;
 use deps::Deps;
 use feed::Feed;
@@ -97,7 +100,9 @@ pub async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<()> 
         let guard = cloudapp_database::guard(args.token.clone(), &pool, &clock)?;
         let feed = Feed::new(deps.executions.clone(), deps.signals.clone());
         tasks.spawn(feed.clone().run(shutdown.clone()));
-        app::service(App { deps: Arc::clone(&deps), definitions, guard, feed, identities }).merge(health)
+        let admissions = Admissions::new(&deps, &definitions);
+        let app = App { deps: Arc::clone(&deps), definitions, guard, admissions, feed, identities };
+        app::service(app).merge(health)
     } else {
         health
     };
@@ -122,7 +127,7 @@ fn dependencies(args: &Args, aws: &aws_config::SdkConfig, pool: &PgPool, clock: 
     Deps {
         pool: pool.clone(),
         clock: Arc::clone(clock),
-        machines: Arc::new(adapters::Ec2Machines::new(Ec2::new(aws), limiter.clone())),
+        machines: Arc::new(adapters::Ec2Machines::new(Ec2::single_tries(aws), limiter.clone())),
         limiter,
         certificates: Arc::new(adapters::KmsCertificates::new(key)),
         executions: Store::new(pool.clone(), Arc::clone(clock)),

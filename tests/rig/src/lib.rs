@@ -23,6 +23,7 @@
 //! # Ok(()) }
 //! ```
 
+mod companion;
 mod database;
 mod front;
 mod guardian;
@@ -34,11 +35,12 @@ mod rig;
 mod simulator;
 mod stub;
 
+pub use companion::Companion;
 pub use database::{Database, DatabaseWork};
 pub use http::{Api, http_client};
 pub use process::Usage;
 pub use programs::{Profile, Program, Programs};
 pub use replica::Replica;
-pub use rig::{PUBLIC_KEY, ReplicaId, Rig, RigOptions};
+pub use rig::{PUBLIC_KEY, ReplicaId, Rig, RigOptions, free_port};
 pub use simulator::SimulatorProcess;
 pub use stub::{AwsStub, Outage};

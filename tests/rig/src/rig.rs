@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,11 +10,13 @@ use cloudapp_ec2_simulator::Control;
 use cloudapp_test_issuer::{TestIssuer, TokenSpec};
 use serde_json::{Value, json};
 
+use crate::companion::Companion;
 use crate::database::Database;
 use crate::front::Front;
 use crate::guardian::Guardian;
 use crate::http::{Api, http_client};
-use crate::programs::Programs;
+use crate::process::Process;
+use crate::programs::{Program, Programs};
 use crate::replica::Replica;
 use crate::simulator::SimulatorProcess;
 use crate::stub::AwsStub;
@@ -189,6 +191,27 @@ impl Rig {
         ])
     }
 
+    /// Starts another program beside the replicas, with only this environment; it ends with the rig.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn run_beside(
+        &self,
+        name: &str,
+        program: &Program,
+        environment: &[(&str, &str)],
+    ) -> anyhow::Result<Companion> {
+        let log = self.folder.join(format!("{name}.log"));
+        let process = Process::start(program, &owned(environment), &log, &self.guardian)?;
+        Ok(Companion { process })
+    }
+
+    /// The rig's own folder; it goes with the rig.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Where users and machines find CloudApp: leads to replicas that live, in turn.
     #[must_use]
     pub fn front_url(&self) -> String {
@@ -295,6 +318,9 @@ impl Rig {
 }
 
 /// A port that was free a moment ago.
-pub(crate) fn free_port() -> anyhow::Result<u16> {
+///
+/// # Errors
+/// There is none.
+pub fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0").context("no free port")?.local_addr()?.port())
 }

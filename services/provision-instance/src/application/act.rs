@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 use super::access;
 use super::create::key_reused;
 use super::executions::cancelled_by;
-use super::idempotency::{self, Known};
+use super::idempotency::{self, Answered, Known};
 use crate::deps::Deps;
 use crate::instance::{InstanceRecord, lock};
 use crate::lifecycle::{EndInput, ExtendInput};
@@ -101,7 +101,9 @@ pub(crate) async fn request(
     let mut transaction = deps.pool.begin().await?;
     idempotency::serialize(&mut transaction, &caller.sub).await?;
     let refuse = ActError::Refused;
-    let instance = lock(&mut transaction, id).await?.ok_or_else(|| refuse(ApiError::not_found("machine")))?;
+    let instance = lock(&mut transaction, id).await?;
+    let instance =
+        instance.filter(|it| !it.is_spare()).ok_or_else(|| refuse(ApiError::not_found("machine")))?;
     access::require(guard, caller, instance.owner(), "machine").map_err(refuse)?;
     match idempotency::look_up(&mut transaction, &caller.sub, key, &digest).await? {
         Known::Same(accepted) => return Ok(accepted),
@@ -111,8 +113,8 @@ pub(crate) async fn request(
     let own = caller.sub == *instance.owner();
     let input = Input { reason: (!own).then_some("An admin ended it."), own };
     let accepted = carry_out(deps, definitions, &mut transaction, &instance, ask, input).await?;
-    let now = deps.clock.now();
-    idempotency::remember(&mut transaction, &caller.sub, key, &digest, &accepted, now).await?;
+    let answered = Answered { owner: &caller.sub, key, digest: &digest, accepted: &accepted };
+    idempotency::remember(&mut transaction, &[answered], deps.clock.now()).await?;
     transaction.commit().await?;
     deps.signals.work();
     Ok(accepted)

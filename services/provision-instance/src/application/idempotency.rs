@@ -1,5 +1,7 @@
 //! Repeated writes: the first answer, or a refusal if the request is another one.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use cloudapp_contract::instance::Accepted;
 use cloudapp_domain::{ExecutionId, IdempotencyKey, InstanceId, UserSub};
@@ -7,6 +9,8 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use sqlx::PgConnection;
 use uuid::Uuid;
+
+use crate::column::Word;
 
 /// What is known about a key.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,6 +21,24 @@ pub(super) enum Known {
     Same(Accepted),
     /// It was used for another request.
     Other,
+}
+
+impl Known {
+    /// What `remembered` means for the request that `digest` stands for.
+    pub(super) fn of(remembered: Option<&Remembered>, digest: &[u8]) -> Self {
+        match remembered {
+            None => Self::New,
+            Some(remembered) if remembered.digest != digest => Self::Other,
+            Some(remembered) => Self::Same(remembered.accepted.clone()),
+        }
+    }
+}
+
+/// What a key was used for, and what was answered.
+#[derive(Debug, Clone)]
+pub(crate) struct Remembered {
+    pub(super) digest: Vec<u8>,
+    pub(super) accepted: Accepted,
 }
 
 /// Tells requests apart: the operation, what it acts on, and the body as it was understood.
@@ -34,6 +56,21 @@ pub(super) async fn serialize(connection: &mut PgConnection, owner: &UserSub) ->
     Ok(())
 }
 
+/// As [`serialize`] for several owners, but without waiting: those of `owners` that are let in. What they have
+/// written is seen by statements that begin after this one.
+pub(super) async fn try_serialize(
+    connection: &mut PgConnection,
+    owners: &[&str],
+) -> Result<Vec<Word<UserSub>>, sqlx::Error> {
+    sqlx::query_scalar(
+        "select owner from unnest($1::text[]) as o (owner) \
+         where pg_try_advisory_xact_lock(hashtextextended(owner, 0))",
+    )
+    .bind(owners)
+    .fetch_all(connection)
+    .await
+}
+
 /// Looks a key up; [`serialize`] must have been called.
 pub(super) async fn look_up(
     connection: &mut PgConnection,
@@ -41,41 +78,55 @@ pub(super) async fn look_up(
     key: &IdempotencyKey,
     digest: &[u8],
 ) -> Result<Known, sqlx::Error> {
-    let row: Option<(Vec<u8>, Uuid, Uuid)> = sqlx::query_as(
-        "select digest, execution_id, instance_id from idempotency where owner = $1 and key = $2",
-    )
-    .bind(owner.as_str())
-    .bind(key.as_str())
-    .fetch_optional(connection)
-    .await?;
-    Ok(match row {
-        None => Known::New,
-        Some((known, ..)) if known != digest => Known::Other,
-        Some((_, execution, instance)) => Known::Same(Accepted {
-            execution_id: ExecutionId::from(execution),
-            instance_id: InstanceId::from(instance),
-        }),
-    })
+    let found = find(connection, &[(owner, key)]).await?;
+    Ok(Known::of(found.values().next(), digest))
 }
 
-/// Remembers the answer.
+/// What is remembered of several owners' keys; what is not is absent.
+pub(super) async fn find(
+    connection: &mut PgConnection,
+    keys: &[(&UserSub, &IdempotencyKey)],
+) -> Result<HashMap<(UserSub, IdempotencyKey), Remembered>, sqlx::Error> {
+    let rows: Vec<(Word<UserSub>, Word<IdempotencyKey>, Vec<u8>, Uuid, Uuid)> = sqlx::query_as(
+        "select i.owner, i.key, i.digest, i.execution_id, i.instance_id from idempotency i \
+         join unnest($1::text[], $2::text[]) as asked (owner, key) using (owner, key)",
+    )
+    .bind(keys.iter().map(|(owner, _)| owner.as_str()).collect::<Vec<_>>())
+    .bind(keys.iter().map(|(_, key)| key.as_str()).collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await?;
+    let found = rows.into_iter().map(|(Word(owner), Word(key), digest, execution, instance)| {
+        let accepted =
+            Accepted { execution_id: ExecutionId::from(execution), instance_id: InstanceId::from(instance) };
+        ((owner, key), Remembered { digest, accepted })
+    });
+    Ok(found.collect())
+}
+
+/// An answer to be remembered.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Answered<'a> {
+    pub(super) owner: &'a UserSub,
+    pub(super) key: &'a IdempotencyKey,
+    pub(super) digest: &'a [u8],
+    pub(super) accepted: &'a Accepted,
+}
+
+/// Remembers answers.
 pub(super) async fn remember(
     connection: &mut PgConnection,
-    owner: &UserSub,
-    key: &IdempotencyKey,
-    digest: &[u8],
-    accepted: &Accepted,
+    answers: &[Answered<'_>],
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
         "insert into idempotency (owner, key, digest, execution_id, instance_id, created_at) \
-         values ($1, $2, $3, $4, $5, $6)",
+         select *, $6 from unnest($1::text[], $2::text[], $3::bytea[], $4::uuid[], $5::uuid[])",
     )
-    .bind(owner.as_str())
-    .bind(key.as_str())
-    .bind(digest)
-    .bind(accepted.execution_id.as_uuid())
-    .bind(accepted.instance_id.as_uuid())
+    .bind(answers.iter().map(|answer| answer.owner.as_str()).collect::<Vec<_>>())
+    .bind(answers.iter().map(|answer| answer.key.as_str()).collect::<Vec<_>>())
+    .bind(answers.iter().map(|answer| answer.digest).collect::<Vec<_>>())
+    .bind(answers.iter().map(|answer| answer.accepted.execution_id.as_uuid()).collect::<Vec<_>>())
+    .bind(answers.iter().map(|answer| answer.accepted.instance_id.as_uuid()).collect::<Vec<_>>())
     .bind(now)
     .execute(connection)
     .await?;

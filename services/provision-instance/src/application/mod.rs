@@ -2,6 +2,8 @@
 
 pub(crate) mod access;
 pub(crate) mod act;
+pub(crate) mod admission;
+pub(crate) mod admitting;
 pub(crate) mod create;
 pub(crate) mod credentials;
 pub(crate) mod executions;

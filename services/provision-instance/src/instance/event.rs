@@ -4,7 +4,7 @@ use cloudapp_domain::{Clock, EventId, ExecutionId, PricePerHour};
 use sqlx::PgConnection;
 
 use super::record::InstanceRecord;
-use crate::outbox::{self, Topic};
+use crate::outbox::{self, Entry, Topic};
 
 /// What the event log is told about a machine.
 #[derive(Debug, Clone)]
@@ -24,9 +24,18 @@ pub(crate) async fn tell(
     instance: &InstanceRecord,
     told: Told,
 ) -> Result<(), sqlx::Error> {
+    // The log tells what users' machines do; pools have figures of their own.
+    if instance.is_spare() {
+        return Ok(());
+    }
+    outbox::put(connection, clock, &[entry(clock, instance, told)?]).await
+}
+
+/// An event for the outbox, for whoever writes several things down at once; `instance` is the row after the change.
+pub(crate) fn entry(clock: &dyn Clock, instance: &InstanceRecord, told: Told) -> Result<Entry, sqlx::Error> {
     let event = event(instance, &told, EventId::new(clock), clock.now());
     let payload = serde_json::to_value(&event).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
-    outbox::put(connection, clock, event.event_id, Topic::Event, &told.dedupe, &payload).await
+    Ok(Entry { id: event.event_id, topic: Topic::Event, dedupe: told.dedupe, payload })
 }
 
 fn event(instance: &InstanceRecord, told: &Told, event_id: EventId, at: DateTime<Utc>) -> InstanceEvent {

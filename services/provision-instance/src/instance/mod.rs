@@ -4,6 +4,6 @@ mod event;
 mod record;
 mod transition;
 
-pub(crate) use event::{Told, tell};
+pub(crate) use event::{Told, entry, tell};
 pub(crate) use record::{InstanceRecord, load, load_by_ec2_id, lock};
 pub(crate) use transition::{Ending, close, set_state};

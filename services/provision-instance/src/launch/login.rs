@@ -4,15 +4,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use cloudapp_contract::event::EventKind;
+use cloudapp_contract::execution::LoginDetails;
 use cloudapp_contract::message::LoginMessage;
-use cloudapp_domain::{EventId, Failure, FailureCode, Fixer, InstanceState};
+use cloudapp_domain::{EventId, ExecutionId, Failure, FailureCode, Fixer, InstanceState};
 use cloudapp_workflow::{Applied, Step, StepContext, StepError, Undone};
 
 use crate::application::login_details;
 use crate::crash::CrashPoint;
 use crate::deps::{Deps, subject};
-use crate::instance::{InstanceRecord, Told, lock, tell};
-use crate::outbox::{self, Topic};
+use crate::instance::{InstanceRecord, Told, entry};
+use crate::outbox::{self, Entry, Topic};
 
 /// When the machine became usable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,30 +63,8 @@ impl Step for Login {
             // It changed under us; the next run sees how.
             return Ok(Applied::Retry { detail: None });
         };
-        let (clock, execution) = (self.deps.clock.as_ref(), context.execution.id);
-        let event_id = EventId::new(clock);
-        let message = LoginMessage {
-            event_id,
-            execution_id: execution,
-            instance_id: ready.id(),
-            owner: ready.owner().clone(),
-            login,
-        };
-        let payload = serde_json::to_value(&message).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
-        let dedupe = format!("{execution}:login");
-        outbox::put(&mut transaction, clock, event_id, Topic::Login, &dedupe, &payload).await?;
-        let kind = match self.occasion {
-            Occasion::Launch => EventKind::Ready,
-            Occasion::Start => EventKind::Started,
-        };
-        let told = Told {
-            kind,
-            dedupe: format!("{execution}:ready"),
-            execution: Some(execution),
-            running_since: None,
-        };
-        tell(&mut transaction, clock, &ready, told).await?;
-        self.notify_admins(&mut transaction, &ready, execution).await?;
+        let entries = self.entries(&ready, context.execution.id, login)?;
+        outbox::put(&mut transaction, self.deps.clock.as_ref(), &entries).await?;
         self.deps.crash.pass(CrashPoint::BeforeLoginCommit);
         transaction.commit().await?;
         self.deps.crash.pass(CrashPoint::AfterLoginCommit);
@@ -104,40 +83,69 @@ impl Login {
         connection: &mut sqlx::PgConnection,
         instance: &InstanceRecord,
     ) -> Result<Option<InstanceRecord>, StepError> {
-        let Some(current) = lock(connection, instance.id()).await? else { return Ok(None) };
-        if !matches!(current.state(), InstanceState::Booting | InstanceState::Starting) {
-            return Ok(None);
-        }
         let now = self.deps.clock.now();
         // The first time decides when the lifetime ends.
         let ready = sqlx::query_as(
             "update instance set state = 'ready', running_since = $2, ready_at = coalesce(ready_at, $2), \
                  expires_at = coalesce(expires_at, $3), max_expires_at = coalesce(max_expires_at, $4), \
                  look_at = $5, reason = null, actor = null \
-             where id = $1 returning *",
+             where id = $1 and state in ('booting', 'starting') returning *",
         )
-        .bind(current.id().as_uuid())
+        .bind(instance.id().as_uuid())
         .bind(now)
-        .bind(now + TimeDelta::hours(i64::from(current.lifetime_hours)))
-        .bind(now + TimeDelta::hours(i64::from(current.max_lifetime_hours)))
+        .bind(now + TimeDelta::hours(i64::from(instance.lifetime_hours)))
+        .bind(now + TimeDelta::hours(i64::from(instance.max_lifetime_hours)))
         .bind(self.deps.after(self.deps.settings.pace.look_at_rest))
-        .fetch_one(connection)
+        .fetch_optional(connection)
         .await?;
-        Ok(Some(ready))
+        Ok(ready)
     }
 
-    async fn notify_admins(
+    /// What leaves with this: the login message, the event, the notice to the admins.
+    fn entries(
         &self,
-        connection: &mut sqlx::PgConnection,
-        instance: &InstanceRecord,
-        execution: cloudapp_domain::ExecutionId,
-    ) -> Result<(), StepError> {
+        ready: &InstanceRecord,
+        execution: ExecutionId,
+        login: LoginDetails,
+    ) -> Result<[Entry; 3], StepError> {
+        let clock = self.deps.clock.as_ref();
+        let event_id = EventId::new(clock);
+        let message = LoginMessage {
+            event_id,
+            execution_id: execution,
+            instance_id: ready.id(),
+            owner: ready.owner().clone(),
+            login,
+        };
+        let payload = serde_json::to_value(&message).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+        let login =
+            Entry { id: event_id, topic: Topic::Login, dedupe: format!("{execution}:login"), payload };
+        let kind = match self.occasion {
+            Occasion::Launch => EventKind::Ready,
+            Occasion::Start => EventKind::Started,
+        };
+        let told = Told {
+            kind,
+            dedupe: format!("{execution}:ready"),
+            execution: Some(execution),
+            running_since: None,
+        };
+        let notice = Entry {
+            id: EventId::new(clock),
+            topic: Topic::Admin,
+            dedupe: format!("{execution}:notice"),
+            payload: self.notice(ready),
+        };
+        Ok([login, entry(clock, ready, told)?, notice])
+    }
+
+    fn notice(&self, instance: &InstanceRecord) -> serde_json::Value {
         let what = match self.occasion {
             Occasion::Launch => "is ready",
             Occasion::Start => "was started again",
         };
         let link = self.deps.settings.web_url.as_deref().map(|url| format!("\n{url}")).unwrap_or_default();
-        let notice = serde_json::json!({
+        serde_json::json!({
             "subject": format!("CloudApp: a machine {what}"),
             "body": format!(
                 "The machine {} ({}, {}) of user {} {what}.{link}",
@@ -146,10 +154,6 @@ impl Login {
                 instance.instance_type.as_deref().unwrap_or("type unknown"),
                 instance.owner(),
             ),
-        });
-        let clock = self.deps.clock.as_ref();
-        let dedupe = format!("{execution}:notice");
-        outbox::put(connection, clock, EventId::new(clock), Topic::Admin, &dedupe, &notice).await?;
-        Ok(())
+        })
     }
 }

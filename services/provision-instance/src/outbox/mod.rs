@@ -31,23 +31,33 @@ impl Topic {
     }
 }
 
-/// Writes something down in the caller's transaction; nothing if `dedupe` has been written before.
+/// Something that has to leave.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Entry {
+    /// Stable: a repeated delivery carries the same one.
+    pub(crate) id: EventId,
+    pub(crate) topic: Topic,
+    /// The same thing is never told twice.
+    pub(crate) dedupe: String,
+    pub(crate) payload: serde_json::Value,
+}
+
+/// Writes things down in the caller's transaction, in one statement; what `dedupe` has been written for before is
+/// left out.
 pub(crate) async fn put(
     connection: &mut PgConnection,
     clock: &dyn Clock,
-    id: EventId,
-    topic: Topic,
-    dedupe: &str,
-    payload: &serde_json::Value,
+    entries: &[Entry],
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
         "insert into outbox (id, topic, dedupe, payload, created_at, next_try_at) \
-         values ($1, $2, $3, $4, $5, $5) on conflict (dedupe) do nothing",
+         select *, $5, $5 from unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[]) \
+         on conflict (dedupe) do nothing",
     )
-    .bind(id.as_uuid())
-    .bind(topic.as_str())
-    .bind(dedupe)
-    .bind(payload)
+    .bind(entries.iter().map(|entry| entry.id.as_uuid()).collect::<Vec<_>>())
+    .bind(entries.iter().map(|entry| entry.topic.as_str()).collect::<Vec<_>>())
+    .bind(entries.iter().map(|entry| entry.dedupe.as_str()).collect::<Vec<_>>())
+    .bind(entries.iter().map(|entry| &entry.payload).collect::<Vec<_>>())
     .bind(clock.now())
     .execute(connection)
     .await?;

@@ -25,6 +25,5 @@ pub(super) async fn handler(
     Idempotency(key): Idempotency,
     Json(request): Json<CreateInstance>,
 ) -> Result<AcceptedAnswer, ApiError> {
-    let definition = app.launch_definition()?;
-    Ok(AcceptedAnswer(create::create(&app.deps, definition, &caller, &key, &request).await?))
+    Ok(AcceptedAnswer(create::create(&app.deps, &app.admissions, &caller, &key, &request).await?))
 }

@@ -13,6 +13,7 @@ mod get_instance;
 mod get_revocation;
 mod list_executions;
 mod list_instances;
+mod list_pools;
 mod request_credentials;
 mod revoke;
 mod start_instance;
@@ -66,6 +67,7 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(cancel_execution::handler))
         .routes(routes!(list_executions::handler))
         .routes(routes!(force_execution::handler))
+        .routes(routes!(list_pools::handler))
         .routes(routes!(boot_report::handler))
         .routes(routes!(revoke::handler))
         .routes(routes!(get_revocation::handler))

@@ -35,6 +35,7 @@ use tower::ServiceExt as _;
 
 use crate::adapters::{Ec2Identities, Ec2Machines, KmsCertificates};
 use crate::app::{self, App};
+use crate::application::admitting::Admissions;
 use crate::crash::CrashPoints;
 use crate::deps::{self, Deps};
 use crate::feed::Feed;
@@ -127,8 +128,10 @@ impl World {
         let certificates = simulator.identity_certificate_pem();
         let identities =
             cloudapp_identity_document::Verifier::bundled().with_extra(certificates.as_bytes()).unwrap();
+        let definitions = deps::definitions(&deps);
         let app = App {
-            definitions: deps::definitions(&deps),
+            admissions: Admissions::new(&deps, &definitions),
+            definitions,
             guard: Guard::new(Arc::new(verifier), Arc::new(PublishedRevocations(pool)), clock),
             feed: Feed::new(deps.executions.clone(), deps.signals.clone()),
             identities: Arc::new(Ec2Identities(identities)),
@@ -328,7 +331,7 @@ async fn dependencies(
         .endpoint_url(simulator.endpoint())
         .load()
         .await;
-    let machines = Ec2Machines::new(Ec2::new(&aws), Limiter::off());
+    let machines = Ec2Machines::new(Ec2::single_tries(&aws), Limiter::off());
     let certificates = KmsCertificates::with_key(Arc::new(MemoryKey::new()));
     // A proof decides whether a run dies at one of them.
     let moments = Moments::watched();
@@ -336,8 +339,8 @@ async fn dependencies(
         pool: pool.clone(),
         clock: Arc::clone(clock),
         machines: Arc::new(Watched { inner: Arc::new(machines), moments: moments.clone() }),
-        limiter: Limiter::off(),
         certificates: Arc::new(Watched { inner: Arc::new(certificates), moments: moments.clone() }),
+        limiter: Limiter::off(),
         executions: Store::new(pool.clone(), Arc::clone(clock)).watched_by(moments.clone()),
         signals: Signals::default(),
         settings: settings(report_url),

@@ -1,6 +1,7 @@
 //! The ports with a moment before and after each call, so that a proof can kill a run there: after the call means that
 //! it took effect and its answer was never seen.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -53,6 +54,10 @@ impl<T: Machines + ?Sized> Machines for Watched<T> {
 
     async fn terminate(&self, ids: &[Ec2InstanceId], how: Shutdown) -> Result<(), Ec2Error> {
         self.call("terminate", self.inner.terminate(ids, how)).await
+    }
+
+    async fn tag(&self, ids: &[Ec2InstanceId], tags: &BTreeMap<String, String>) -> Result<(), Ec2Error> {
+        self.call("tag", self.inner.tag(ids, tags)).await
     }
 
     async fn subnets(&self, ids: &[String]) -> Result<Vec<Subnet>, Ec2Error> {

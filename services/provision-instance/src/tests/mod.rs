@@ -11,3 +11,4 @@ mod limiter;
 mod process;
 mod proof;
 mod resume;
+mod traffic;

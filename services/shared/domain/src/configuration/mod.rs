@@ -14,7 +14,7 @@ mod warm_pool;
 pub use draft::ConfigurationDraft;
 pub use field::{FieldError, FieldErrors};
 pub use price::{PRICES_AS_OF, on_demand_price};
-pub use schedule::{InvalidSchedule, WeeklySchedule};
+pub use schedule::{InvalidSchedule, WeeklySchedule, WeeklyTime};
 pub use spec::{
     ConfigurationSpec, ConfigurationState, FileSpec, ImageSource, InstanceType, LoginUser, MarketChoice,
 };

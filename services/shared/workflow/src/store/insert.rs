@@ -1,5 +1,5 @@
 use chrono::TimeDelta;
-use cloudapp_domain::{ExecutionId, ExecutionState, StepState, UserSub};
+use cloudapp_domain::{ExecutionId, UserSub};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -32,40 +32,60 @@ impl Store {
         definition: &Definition,
         new: &NewExecution,
     ) -> Result<(), StoreError> {
+        self.insert_many(connection, definition, std::slice::from_ref(new)).await
+    }
+
+    /// As [`Self::insert`] for any number of executions of one kind, in one statement.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn insert_many(
+        &self,
+        connection: &mut PgConnection,
+        definition: &Definition,
+        new: &[NewExecution],
+    ) -> Result<(), StoreError> {
         let now = self.clock.now();
         let deadline = now + TimeDelta::from_std(definition.deadline).unwrap_or(TimeDelta::MAX);
-        let position = i32::try_from(new.done.len()).unwrap_or(i32::MAX);
+        let names: Vec<&str> = definition.steps.iter().map(|step| step.name()).collect();
+        // Every detail with its place, for an array of arrays would have to be rectangular.
+        let done: Vec<(Uuid, i32, &str)> = new
+            .iter()
+            .flat_map(|new| {
+                let details = (0_i32..).zip(&new.done);
+                details.map(|(position, detail)| (new.id.as_uuid(), position, detail.as_str()))
+            })
+            .collect();
         sqlx::query(
-            "insert into execution (id, kind, subject, owner, input, state, phase, position, next_run_at, deadline, \
-             created_at) values ($1, $2, $3, $4, $5, $6, 'forward', $7, $8, $9, $8)",
+            "with done as ( \
+                 select * from unnest($9::uuid[], $10::int[], $11::text[]) as d (id, position, detail) \
+             ), accepted as ( \
+                 insert into execution (id, kind, subject, owner, input, state, phase, position, next_run_at, \
+                     deadline, created_at) \
+                 select n.id, $5, n.subject, n.owner, n.input, 'pending', 'forward', \
+                     (select count(*) from done where done.id = n.id)::int, $6, $7, $6 \
+                 from unnest($1::uuid[], $2::uuid[], $3::text[], $4::jsonb[]) as n (id, subject, owner, input) \
+                 returning id \
+             ) \
+             insert into execution_step (execution_id, position, name, state, started_at, finished_at, detail) \
+             select accepted.id, (s.ordinal - 1)::int, s.name, \
+                 case when done.id is null then 'pending' else 'succeeded' end, \
+                 case when done.id is not null then $6::timestamptz end, \
+                 case when done.id is not null then $6::timestamptz end, done.detail \
+             from accepted cross join unnest($8::text[]) with ordinality as s (name, ordinal) \
+             left join done on done.id = accepted.id and done.position = s.ordinal - 1",
         )
-        .bind(new.id.as_uuid())
+        .bind(new.iter().map(|new| new.id.as_uuid()).collect::<Vec<_>>())
+        .bind(new.iter().map(|new| new.subject).collect::<Vec<_>>())
+        .bind(new.iter().map(|new| new.owner.as_str()).collect::<Vec<_>>())
+        .bind(new.iter().map(|new| &new.input).collect::<Vec<_>>())
         .bind(definition.kind.as_str())
-        .bind(new.subject)
-        .bind(new.owner.as_str())
-        .bind(&new.input)
-        .bind(ExecutionState::Pending.as_str())
-        .bind(position)
         .bind(now)
         .bind(deadline)
-        .execute(&mut *connection)
-        .await?;
-        let names: Vec<&str> = definition.steps.iter().map(|step| step.name()).collect();
-        sqlx::query(
-            "insert into execution_step (execution_id, position, name, state, started_at, finished_at, detail) \
-             select $1, (s.ordinal - 1)::int, s.name, \
-                    case when s.ordinal <= $3 then $4 else $5 end, \
-                    case when s.ordinal <= $3 then $6::timestamptz end, \
-                    case when s.ordinal <= $3 then $6::timestamptz end, ($7::text[])[s.ordinal] \
-             from unnest($2::text[]) with ordinality as s (name, ordinal)",
-        )
-        .bind(new.id.as_uuid())
         .bind(&names)
-        .bind(i64::from(position))
-        .bind(StepState::Succeeded.as_str())
-        .bind(StepState::Pending.as_str())
-        .bind(now)
-        .bind(&new.done)
+        .bind(done.iter().map(|(id, ..)| *id).collect::<Vec<_>>())
+        .bind(done.iter().map(|(_, position, _)| *position).collect::<Vec<_>>())
+        .bind(done.iter().map(|(.., detail)| *detail).collect::<Vec<_>>())
         .execute(connection)
         .await?;
         Ok(())
