@@ -7,10 +7,12 @@ mod create_instance;
 mod destroy_instance;
 mod execution_events;
 mod extend_instance;
+mod force_execution;
 mod get_execution;
 mod get_instance;
 mod get_my_limits;
 mod get_revocation;
+mod list_executions;
 mod list_instances;
 mod list_limits;
 mod list_pools;
@@ -69,6 +71,8 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(get_execution::handler))
         .routes(routes!(execution_events::handler))
         .routes(routes!(cancel_execution::handler))
+        .routes(routes!(list_executions::handler))
+        .routes(routes!(force_execution::handler))
         .routes(routes!(list_pools::handler))
         .routes(routes!(list_limits::handler))
         .routes(routes!(get_my_limits::handler))
