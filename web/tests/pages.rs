@@ -223,6 +223,7 @@ async fn a_configuration_form_keeps_what_was_typed_and_names_every_wrong_field()
         ("max_lifetime_hours", "72"),
         ("on_stop", "terminate"),
         ("warm_pool_size", "0"),
+        ("warm_pool_kind", "running"),
         ("file_path", "relative"),
         ("file_permissions", "0644"),
         ("file_content", "x"),
@@ -256,6 +257,7 @@ async fn a_stale_edit_is_told_and_not_lost() {
         ("max_lifetime_hours", "72"),
         ("on_stop", "terminate"),
         ("warm_pool_size", "0"),
+        ("warm_pool_kind", "running"),
     ];
     let page = admin.submit(path, path, &fields).await;
     assert_eq!(page.status, StatusCode::CONFLICT);

@@ -8,6 +8,7 @@ use cloudapp_chassis::telemetry::TelemetryArgs;
 use cloudapp_chassis::token::TokenArgs;
 use cloudapp_database::DatabaseArgs;
 
+use crate::limiter::RateFactor;
 use crate::settings::{Pace, Settings};
 
 /// Settings of provision-instance.
@@ -92,6 +93,10 @@ pub struct MachineArgs {
     /// The region that machines must run in.
     #[arg(long, env = "AWS_REGION")]
     pub aws_region: String,
+    /// How many times AWS's default API limits the account has: a number, or `off` to ask without any limit. CloudApp
+    /// stays a little below what this says.
+    #[arg(long, env = "CLOUDAPP_EC2_RATE_FACTOR", default_value = "1")]
+    pub ec2_rate_factor: RateFactor,
     /// The KMS key that signs login certificates.
     #[arg(long, env = "CLOUDAPP_SSH_CA_KEY_ID")]
     pub ssh_ca_key_id: String,

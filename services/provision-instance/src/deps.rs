@@ -9,6 +9,7 @@ use sqlx::PgPool;
 
 use crate::crash::CrashPoints;
 use crate::instance::{self, InstanceRecord};
+use crate::limiter::Limiter;
 use crate::ports::{LoginCertificates, Machines};
 use crate::settings::Settings;
 
@@ -17,6 +18,8 @@ pub(crate) struct Deps {
     pub(crate) pool: PgPool,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) machines: Arc<dyn Machines>,
+    /// Turns for launches; every other call takes its own.
+    pub(crate) limiter: Limiter,
     pub(crate) certificates: Arc<dyn LoginCertificates>,
     pub(crate) executions: Store,
     pub(crate) signals: Signals,
@@ -39,7 +42,9 @@ impl Deps {
 /// Every definition that this service runs.
 pub(crate) fn definitions(deps: &Arc<Deps>) -> Definitions {
     let lifecycle = crate::lifecycle::definitions(deps);
-    Definitions::new(lifecycle.into_iter().chain([crate::launch::definition(deps)]))
+    Definitions::new(
+        lifecycle.into_iter().chain([crate::launch::definition(deps), crate::pool::definition(deps)]),
+    )
 }
 
 /// The machine that an execution acts on.

@@ -3,7 +3,9 @@
 //! * `routes/` — one file per operation; they call `application/`, which decides and writes in one transaction.
 //! * `launch/` and `lifecycle/` — the steps of executions, run by `cloudapp-workflow`.
 //! * `observe/` — what EC2 says: events as hints, one shared describe as the truth.
+//! * `limiter/` — how fast EC2 is asked, by all replicas together.
 //! * `outbox/` — what leaves: login details, notices, the event log.
+//! * `pool/` — spare machines that are claimed at the click.
 //! * `reconcile` and `lifetime` — beside the workflow: machines that nobody owns, machines whose time is over.
 //! * `ports/` — what all that needs from outside; `adapters/` — EC2, SQS, SNS, S3 and KMS behind them.
 //!
@@ -24,8 +26,11 @@ mod instance;
 mod launch;
 mod lifecycle;
 mod lifetime;
+mod limiter;
 mod observe;
 mod outbox;
+mod placing;
+mod pool;
 mod ports;
 mod prune;
 mod reconcile;
@@ -53,6 +58,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use args::{Args, MachineArgs, OutletArgs, Role};
+pub use limiter::{InvalidRateFactor, RateFactor};
 pub use routes::openapi;
 pub use schema::{SchemaError, migrate};
 
@@ -61,6 +67,7 @@ use application::admitting::Admissions;
 use crash::CrashPoints;
 use deps::Deps;
 use feed::Feed;
+use limiter::Limiter;
 use tasks::Outlets;
 
 /// Serves and works until `shutdown`, as its role says. Never migrates: see [`migrate`].
@@ -112,10 +119,14 @@ pub async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<()> 
 fn dependencies(args: &Args, aws: &aws_config::SdkConfig, pool: &PgPool, clock: &Arc<dyn Clock>) -> Deps {
     let key = kms::SigningKey::new(aws, &args.machines.ssh_ca_key_id);
     let crash_at = args.crash_at.clone().filter(|_| args.allow_crash_points);
+    let to = &args.machines;
+    let limiter =
+        Limiter::new(pool.clone(), Arc::clone(clock), &to.aws_account_id, &to.aws_region, to.ec2_rate_factor);
     Deps {
         pool: pool.clone(),
         clock: Arc::clone(clock),
-        machines: Arc::new(adapters::Ec2Machines::new(Ec2::new(aws), adapters::Rates::AWS)),
+        machines: Arc::new(adapters::Ec2Machines::new(Ec2::single_tries(aws), limiter.clone())),
+        limiter,
         certificates: Arc::new(adapters::KmsCertificates::new(key)),
         executions: Store::new(pool.clone(), Arc::clone(clock)),
         signals: Signals::default(),

@@ -48,7 +48,7 @@ impl Lifetimes {
     /// Asks for the end of every expired machine; how many there were.
     pub(crate) async fn pass(&self) -> Result<usize, ActError> {
         let expired: Vec<Uuid> = sqlx::query_scalar(
-            "select id from instance i where expires_at <= $1 \
+            "select id from instance i where pool is null and expires_at <= $1 \
              and state not in ('terminated', 'failed', 'terminating') \
              and not exists (select from execution e where e.subject = i.id and e.kind = 'destroy' \
                              and e.state in ('pending', 'running')) limit $2",

@@ -10,6 +10,7 @@ use crate::deps::Deps;
 use crate::lifetime::Lifetimes;
 use crate::observe::{Consumer, Watch};
 use crate::outbox::{Exporter, Relay};
+use crate::pool::Pools;
 use crate::ports::{EventQueue, EventStore, Noticeboard, Postbox};
 use crate::prune::Pruner;
 use crate::reconcile::Reconciler;
@@ -41,6 +42,7 @@ pub(crate) fn start(
     tasks.spawn(Consumer::new(Arc::clone(&deps), outlets.queue).run(shutdown.clone()));
     tasks.spawn(Relay::new(Arc::clone(&deps), outlets.login, outlets.admins).run(shutdown.clone()));
     tasks.spawn(Exporter::new(Arc::clone(&deps), outlets.events, &holder).run(shutdown.clone()));
+    tasks.spawn(Pools::new(Arc::clone(&deps), definitions.clone(), &holder).run(shutdown.clone()));
     tasks.spawn(Lifetimes::new(Arc::clone(&deps), definitions, &holder).run(shutdown.clone()));
     tasks.spawn(Pruner::new(Arc::clone(&deps), &holder).run(shutdown.clone()));
     tasks.spawn(Reconciler::new(deps, &holder).run(shutdown.clone()));

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use chrono::{DateTime, SecondsFormat, Utc};
 use rand::Rng;
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::{sync::mpsc, time::sleep};
 use url::Url;
 
 use crate::{
@@ -17,6 +17,10 @@ use crate::{
     simulator::Shared,
 };
 
+/// Events that are taken up together.
+const MOST_AT_ONCE: usize = 100;
+/// SQS takes this many messages in one call.
+const QUEUE_BATCH: usize = 10;
 /// An event is tried this often; real ones are best effort as well.
 const ATTEMPTS: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -65,39 +69,70 @@ impl Event {
     }
 }
 
-/// Sends an event as well, or as badly, as the settings say.
-pub(crate) async fn deliver(shared: Arc<Shared>, event: Event, settings: EventSettings) {
-    let Some(queue_url) = settings.queue_url else { return };
-    let (lost, copies, delay) = {
-        let mut rng = rand::rng();
-        let copies = if rng.random_bool(settings.duplicate.clamp(0.0, 1.0)) { 2 } else { 1 };
-        (rng.random_bool(settings.lose.clamp(0.0, 1.0)), copies, settings.delay.draw(&mut rng))
-    };
-    if lost {
-        return;
-    }
-    sleep(delay.to_std().unwrap_or_default()).await;
-    // A copy is the same event with the same id.
-    let message = event.message(&crate::wire::response::request_id()).to_string();
-    for _ in 0..copies {
-        send(&shared, &queue_url, &message).await;
+/// Sends events as they come, together where several are there: one task, so that those without delay keep their
+/// order as far as the queue does.
+pub(crate) async fn deliver_all(shared: Arc<Shared>, mut outgoing: mpsc::UnboundedReceiver<Event>) {
+    let mut events = Vec::new();
+    while outgoing.recv_many(&mut events, MOST_AT_ONCE).await > 0 {
+        let settings = shared.event_settings();
+        let Some(queue_url) = settings.queue_url.clone() else {
+            events.clear();
+            continue;
+        };
+        let mut messages = Vec::new();
+        for event in events.drain(..) {
+            for (message, delay) in copies(&event, &settings) {
+                if delay.is_zero() {
+                    messages.push(message);
+                } else {
+                    let (shared, queue_url) = (Arc::clone(&shared), queue_url.clone());
+                    tokio::spawn(async move {
+                        sleep(delay).await;
+                        send(&shared, &queue_url, &[message]).await;
+                    });
+                }
+            }
+        }
+        for batch in messages.chunks(QUEUE_BATCH) {
+            let (shared, queue_url, batch) = (Arc::clone(&shared), queue_url.clone(), batch.to_vec());
+            // Not awaited: a queue that is away must not hold up later events.
+            tokio::spawn(async move { send(&shared, &queue_url, &batch).await });
+        }
     }
 }
 
-async fn send(shared: &Shared, queue_url: &str, message: &str) {
+/// The event as well, or as badly, as the settings say: lost, once, or twice under the same id, each after a delay.
+fn copies(event: &Event, settings: &EventSettings) -> Vec<(String, Duration)> {
+    let mut rng = rand::rng();
+    if rng.random_bool(settings.lose.clamp(0.0, 1.0)) {
+        return Vec::new();
+    }
+    let message = event.message(&crate::wire::response::request_id()).to_string();
+    let count = if rng.random_bool(settings.duplicate.clamp(0.0, 1.0)) { 2 } else { 1 };
+    let copy = |_| (message.clone(), settings.delay.draw(&mut rng).to_std().unwrap_or_default());
+    (0..count).map(copy).collect()
+}
+
+/// Sends messages in one call, and again until the queue takes them.
+async fn send(shared: &Shared, queue_url: &str, messages: &[String]) {
     let Ok(mut endpoint) = Url::parse(queue_url) else {
         tracing::error!(queue_url, "this is not the URL of a queue");
         return;
     };
     endpoint.set_path("/");
-    let body = json!({ "QueueUrl": queue_url, "MessageBody": message }).to_string();
+    let entries: Vec<Value> = messages
+        .iter()
+        .enumerate()
+        .map(|(number, message)| json!({ "Id": number.to_string(), "MessageBody": message }))
+        .collect();
+    let body = json!({ "QueueUrl": queue_url, "Entries": entries }).to_string();
     let mut pause = FIRST_PAUSE;
     for attempt in 1..=ATTEMPTS {
         let sent = shared
             .http
             .post(endpoint.clone())
             .header("content-type", "application/x-amz-json-1.0")
-            .header("x-amz-target", "AmazonSQS.SendMessage")
+            .header("x-amz-target", "AmazonSQS.SendMessageBatch")
             .header("authorization", CREDENTIAL)
             .body(body.clone())
             .send()
@@ -105,9 +140,9 @@ async fn send(shared: &Shared, queue_url: &str, message: &str) {
         match sent {
             Ok(answer) if answer.status().is_success() => return,
             Ok(answer) => {
-                tracing::debug!(status = answer.status().as_u16(), attempt, "the queue refused an event");
+                tracing::debug!(status = answer.status().as_u16(), attempt, "the queue refused events");
             }
-            Err(error) => tracing::debug!(%error, attempt, "the queue did not take an event"),
+            Err(error) => tracing::debug!(%error, attempt, "the queue did not take events"),
         }
         tokio::select! {
             () = sleep(pause) => {}
@@ -115,7 +150,7 @@ async fn send(shared: &Shared, queue_url: &str, message: &str) {
         }
         pause *= 2;
     }
-    tracing::warn!("an event was dropped after {ATTEMPTS} attempts");
+    tracing::warn!(events = messages.len(), "events were dropped after {ATTEMPTS} attempts");
 }
 
 #[cfg(test)]

@@ -42,11 +42,11 @@ pub use args::{SimulatorArgs, run};
 pub use clock::{Clock, ShiftedClock, SystemClock};
 pub use config::{BootOutcome, BucketSize, EventSettings, Settings, SimulatorConfig, Span, Timings};
 pub use control::{
-    Capacity, InstanceView, NextBootOutcome,
+    Capacity, InstanceView, Milestones, NextBootOutcome,
     client::{Control, ControlError},
 };
 pub use faults::{Fault, FaultKind};
-pub use ledger::LedgerEntry;
+pub use ledger::{LedgerEntry, Tally};
 pub use model::instance::{
     Boot, Instance, InstanceState, Market, MetadataOptions, ShutdownBehavior, StateReason, Volume,
 };

@@ -8,12 +8,16 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use rand::{SeedableRng, rngs::StdRng};
-use tokio::{net::TcpListener, sync::Notify, time::sleep};
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, mpsc},
+    time::sleep,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::{Clock, SystemClock},
-    config::{BootOutcome, Settings, SimulatorConfig},
+    config::{BootOutcome, EventSettings, Settings, SimulatorConfig},
     control::client::Control,
     events::{self, Event, EventKind},
     faults::Faults,
@@ -21,7 +25,7 @@ use crate::{
         console,
         judge::failing_command,
         report::{self, DueReport},
-        user_data,
+        user_data::KnownUserData,
     },
     identity::{IdentitySigner, SigningKeyFile},
     journal::{Journal, Remembered},
@@ -95,9 +99,11 @@ impl Simulator {
         let listen_error = |source| StartError::Listen { port, source };
         let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
-        let shared = Arc::new(Shared::new(config, clock)?);
+        let (events, outgoing) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared::new(config, clock, events)?);
         tokio::spawn(server::serve(listener, Arc::clone(&shared)));
         tokio::spawn(clockwork(Arc::clone(&shared)));
+        tokio::spawn(events::deliver_all(Arc::clone(&shared), outgoing));
         for due in shared.undelivered() {
             tokio::spawn(report::deliver(Arc::clone(&shared), due));
         }
@@ -144,6 +150,8 @@ pub(crate) struct Shared {
     pub(crate) http: reqwest::Client,
     pub(crate) signer: IdentitySigner,
     pub(crate) certificate_pem: String,
+    pub(crate) user_data: KnownUserData,
+    events: mpsc::UnboundedSender<Event>,
     pub(crate) stop: CancellationToken,
     wake: Notify,
     state: Mutex<State>,
@@ -162,7 +170,11 @@ pub(crate) struct State {
 }
 
 impl Shared {
-    fn new(config: SimulatorConfig, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+    fn new(
+        config: SimulatorConfig,
+        clock: Arc<dyn Clock>,
+        events: mpsc::UnboundedSender<Event>,
+    ) -> Result<Self, StartError> {
         let (mut journal, remembered) = match config.state_dir {
             None => (Journal::none(), Remembered::default()),
             Some(folder) => {
@@ -186,6 +198,8 @@ impl Shared {
             http: http_client()?,
             signer: IdentitySigner::new(&key).map_err(|error| identity_error(&error))?,
             certificate_pem: key.certificate_pem().to_owned(),
+            user_data: KnownUserData::default(),
+            events,
             stop: CancellationToken::new(),
             wake: Notify::new(),
             state: Mutex::new(State {
@@ -210,16 +224,16 @@ impl Shared {
         self: &Arc<Self>,
         act: impl FnOnce(&mut State, DateTime<Utc>) -> T,
     ) -> Result<T, Ec2Error> {
-        let (result, effects, written, events) = {
+        let (result, effects, written) = {
             let mut state = self.lock();
             let now = self.clock.now();
-            state.advance(now);
+            state.advance(now, &self.user_data);
             let result = act(&mut state, now);
             let effects = state.region.take_effects();
-            (result, effects, state.write_down(), state.settings.events.clone())
+            (result, effects, state.write_down())
         };
         for effect in effects {
-            self.tell(effect, &events);
+            self.tell(effect);
         }
         self.wake.notify_one();
         written.map(|()| result).map_err(|error| {
@@ -228,7 +242,7 @@ impl Shared {
         })
     }
 
-    fn tell(self: &Arc<Self>, effect: Effect, settings: &crate::config::EventSettings) {
+    fn tell(self: &Arc<Self>, effect: Effect) {
         let (instance_id, kind, at) = match effect {
             Effect::Booted { instance_id, boot_id } => {
                 tokio::spawn(report::deliver(Arc::clone(self), DueReport { instance_id, boot_id }));
@@ -241,10 +255,13 @@ impl Shared {
                 (instance_id, EventKind::InterruptionWarning, at)
             }
         };
-        if settings.queue_url.is_some() {
-            let event = Event { instance_id, kind, at };
-            tokio::spawn(events::deliver(Arc::clone(self), event, settings.clone()));
-        }
+        // Nobody takes them only when the simulator ends.
+        let _ = self.events.send(Event { instance_id, kind, at });
+    }
+
+    /// How events are delivered now.
+    pub(crate) fn event_settings(&self) -> EventSettings {
+        self.lock().settings.events.clone()
     }
 
     /// The machine and its user data, if it is still in this boot.
@@ -281,12 +298,12 @@ impl Shared {
 
 impl State {
     /// Lets everything happen that is due, boots included.
-    fn advance(&mut self, now: DateTime<Utc>) {
+    fn advance(&mut self, now: DateTime<Utc>, user_data: &KnownUserData) {
         self.region.advance(&mut Moment { now, rng: &mut self.rng });
         let mut effects = self.region.take_effects();
         for effect in &effects {
             if let Effect::Booted { instance_id, .. } = effect {
-                self.carry_out_user_data(instance_id, now);
+                self.carry_out_user_data(instance_id, now, user_data);
             }
         }
         self.region.put_back_effects(&mut effects);
@@ -294,11 +311,11 @@ impl State {
 
     /// Decides how a boot ends: as it was told to for this machine, or for the next boot of any, or as the
     /// user data say.
-    fn carry_out_user_data(&mut self, instance_id: &str, now: DateTime<Utc>) {
+    fn carry_out_user_data(&mut self, instance_id: &str, now: DateTime<Utc>, user_data: &KnownUserData) {
         let Some(instance) = self.region.get(instance_id) else { return };
         let reservation = self.region.reservation(&instance.reservation_id);
         let encoded = reservation.and_then(|launch| launch.user_data.as_deref());
-        let failing = match user_data::read(encoded) {
+        let failing = match user_data.read(encoded) {
             Ok(instructions) => failing_command(&instructions),
             Err(error) => {
                 tracing::warn!(instance_id, %error, "cloud-init would not understand these user data");

@@ -86,6 +86,7 @@ const fn title(kind: ExecutionKind) -> &'static str {
         ExecutionKind::Start => "Starting the machine",
         ExecutionKind::Destroy => "Destroying the machine",
         ExecutionKind::Extend => "Extending the lifetime",
+        ExecutionKind::Refill => "Preparing a spare machine",
     }
 }
 

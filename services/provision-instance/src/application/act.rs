@@ -101,7 +101,9 @@ pub(crate) async fn request(
     let mut transaction = deps.pool.begin().await?;
     idempotency::serialize(&mut transaction, &caller.sub).await?;
     let refuse = ActError::Refused;
-    let instance = lock(&mut transaction, id).await?.ok_or_else(|| refuse(ApiError::not_found("machine")))?;
+    let instance = lock(&mut transaction, id).await?;
+    let instance =
+        instance.filter(|it| !it.is_spare()).ok_or_else(|| refuse(ApiError::not_found("machine")))?;
     access::require(guard, caller, instance.owner(), "machine").map_err(refuse)?;
     match idempotency::look_up(&mut transaction, &caller.sub, key, &digest).await? {
         Known::Same(accepted) => return Ok(accepted),

@@ -4,10 +4,11 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use cloudapp_coalesce::{Bounds, Coalescer, Job};
 use cloudapp_contract::event::EventKind;
 use cloudapp_contract::instance::Accepted;
-use cloudapp_domain::{ExecutionKind, InstanceState, PricePerHour, UserSub};
+use cloudapp_domain::{ExecutionKind, InstanceId, InstanceState, PricePerHour, UserSub};
 use cloudapp_workflow::{Definitions, NewExecution, StoreError};
 use sqlx::PgConnection;
 
@@ -19,6 +20,7 @@ use crate::configurations::{self, Published};
 use crate::deps::Deps;
 use crate::instance::{InstanceRecord, Told, entry};
 use crate::outbox;
+use crate::pool::{self, Claimant, Claimed};
 
 /// One transaction admits at most as many, and one is under way: the next group collects behind it.
 const BOUNDS: Bounds = Bounds { items: 128, groups: 1 };
@@ -158,9 +160,10 @@ impl Desk {
     ) -> Result<(), CreateError> {
         let (deps, kind) = (&self.deps, ExecutionKind::Launch);
         let definition = self.definitions.get(kind).ok_or(StoreError::UnknownKind(kind))?;
-        let instances = insert(deps, connection, admitted).await?;
+        let (claimed, instances) = self.claim_or_insert(connection, admitted).await?;
+        let limit = deps.settings.instances_per_user;
         let executions: Vec<NewExecution> =
-            admitted.iter().map(|admitted| admitted.execution(deps.settings.instances_per_user)).collect();
+            admitted.iter().map(|admitted| admitted.execution(limit, &claimed)).collect();
         deps.executions.insert_many(connection, definition, &executions).await?;
         let events = instances.iter().map(|instance| {
             let told = Told {
@@ -179,14 +182,59 @@ impl Desk {
     }
 }
 
+impl Desk {
+    /// Machines from the pool for whom there are some, rows of machines to be launched for the others. Answers which
+    /// are from the pool, by id, and all of them.
+    async fn claim_or_insert(
+        &self,
+        connection: &mut PgConnection,
+        admitted: &[Admitted<'_>],
+    ) -> Result<(HashMap<InstanceId, Claimed>, Vec<InstanceRecord>), sqlx::Error> {
+        let deps = &self.deps;
+        let claimants: Vec<Claimant<'_>> = admitted.iter().filter_map(Admitted::claimant).collect();
+        let claimed = pool::claim(deps, connection, &claimants).await?;
+        let claimed: HashMap<_, _> = claimed.into_iter().map(|it| (it.instance.id(), it)).collect();
+        let now = deps.clock.now();
+        let cold: Vec<serde_json::Value> = admitted
+            .iter()
+            .filter(|admitted| !claimed.contains_key(&admitted.wish.proposed.instance_id))
+            .map(|admitted| admitted.row(now))
+            .collect();
+        let mut instances: Vec<_> = claimed.values().map(|claimed| claimed.instance.clone()).collect();
+        let missed = cold.iter().filter(|row| !row["warm"].is_null()).count();
+        metrics::counter!("cloudapp_pool_claims_total").increment(claimed.len() as u64);
+        metrics::counter!("cloudapp_pool_misses_total").increment(missed as u64);
+        if !cold.is_empty() {
+            instances.extend(insert(deps, connection, cold).await?);
+        }
+        Ok((claimed, instances))
+    }
+}
+
 impl<'a> Admitted<'a> {
-    fn execution(&self, limit: u32) -> NewExecution {
+    /// `None` if the configuration has no pool.
+    fn claimant(&self) -> Option<Claimant<'a>> {
+        let (Wish { owner, request, proposed, .. }, spec) = (self.wish, &self.published.spec);
+        (spec.warm_pool.size > 0).then(|| Claimant {
+            instance: proposed.instance_id,
+            owner,
+            execution: proposed.execution_id,
+            configuration: request.configuration_id,
+            version: self.published.version,
+            ssh_public_key: request.ssh_public_key.as_deref().map(str::trim),
+            lifetime_hours: request.hours.unwrap_or(spec.lifetime_hours),
+        })
+    }
+
+    fn execution(&self, limit: u32, claimed: &HashMap<InstanceId, Claimed>) -> NewExecution {
+        let warm = claimed.get(&self.wish.proposed.instance_id).map(Claimed::done).unwrap_or_default();
+        let admitted = format!("machine {} of at most {limit}", self.number);
         NewExecution {
             id: self.wish.proposed.execution_id,
             subject: self.wish.proposed.instance_id.as_uuid(),
             owner: self.wish.owner.clone(),
             input: serde_json::json!({}),
-            done: vec![format!("machine {} of at most {limit}", self.number)],
+            done: std::iter::once(admitted).chain(warm).collect(),
         }
     }
 
@@ -196,9 +244,11 @@ impl<'a> Admitted<'a> {
     }
 
     /// The machine's row, as the columns of `instance` are named.
-    fn row(&self) -> serde_json::Value {
+    fn row(&self, now: DateTime<Utc>) -> serde_json::Value {
         let (Wish { owner, request, proposed, .. }, spec) = (self.wish, &self.published.spec);
+        let pool_should_be_ready = spec.warm_pool.wanted_at(now).is_ok_and(|wanted| wanted > 0);
         serde_json::json!({
+            "warm": pool_should_be_ready.then_some("missed"),
             "id": proposed.instance_id,
             "owner": owner,
             "configuration_id": request.configuration_id,
@@ -235,16 +285,15 @@ async fn live_machines(
 async fn insert(
     deps: &Deps,
     connection: &mut PgConnection,
-    admitted: &[Admitted<'_>],
+    rows: Vec<serde_json::Value>,
 ) -> Result<Vec<InstanceRecord>, sqlx::Error> {
-    let rows: Vec<serde_json::Value> = admitted.iter().map(Admitted::row).collect();
     sqlx::query_as(
         "insert into instance (id, owner, state, configuration_id, configuration_version, configuration_name, \
          login_user, on_stop, boot_report_required, ssh_public_key, lifetime_hours, max_lifetime_hours, \
-         price_micros, execution_id, created_at) \
+         price_micros, execution_id, warm, created_at) \
          select id, owner, $2, configuration_id, configuration_version, configuration_name, login_user, on_stop, \
              boot_report_required, ssh_public_key, lifetime_hours, max_lifetime_hours, price_micros, \
-             execution_id, $3 \
+             execution_id, warm, $3 \
          from jsonb_populate_recordset(null::instance, $1) returning *",
     )
     .bind(serde_json::Value::Array(rows))

@@ -1,5 +1,6 @@
 use chrono::{DateTime, Utc};
 use cloudapp_contract::instance::Instance;
+use cloudapp_domain::configuration::SpareKind;
 use cloudapp_domain::{
     ConfigurationId, Ec2InstanceId, ExecutionId, Failure, InstanceId, InstanceState, Market, OnStop,
     PricePerHour, UserSub,
@@ -47,6 +48,8 @@ pub(crate) struct InstanceRecord {
     pub(crate) max_expires_at: Option<DateTime<Utc>>,
     pub(crate) ended_at: Option<DateTime<Utc>>,
     pub(crate) missing_since: Option<DateTime<Utc>>,
+    pool: Option<Word<SpareKind>>,
+    warm: Option<String>,
 }
 
 impl InstanceRecord {
@@ -88,6 +91,27 @@ impl InstanceRecord {
 
     pub(crate) fn actor(&self) -> Option<&UserSub> {
         self.actor.as_ref().map(|word| &word.0)
+    }
+
+    /// Whether it waits in a pool and is nobody's yet.
+    pub(crate) const fn is_spare(&self) -> bool {
+        self.pool.is_some()
+    }
+
+    /// How it waits, if it is a spare.
+    pub(crate) fn spare_kind(&self) -> Option<SpareKind> {
+        self.pool.as_ref().map(|word| word.0)
+    }
+
+    /// Whether it was a spare before it became its owner's.
+    pub(crate) fn is_claimed(&self) -> bool {
+        self.warm.as_deref() == Some("claimed")
+    }
+
+    /// Its type and zone, for people.
+    pub(crate) fn offering(&self) -> String {
+        let kind = self.instance_type.as_deref().unwrap_or("machine");
+        self.zone.as_deref().map_or_else(|| kind.to_owned(), |zone| format!("{kind} in {zone}"))
     }
 
     /// As the API shows it.

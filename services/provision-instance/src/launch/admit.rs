@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cloudapp_domain::{FailureCode, InstanceState};
-use cloudapp_workflow::{Applied, Step, StepContext, StepError, Undone};
+use cloudapp_workflow::{Applied, Execution, Step, StepContext, StepError, Undone};
 
 use crate::deps::{Deps, subject};
 use crate::instance::{Ending, close};
@@ -27,19 +27,23 @@ impl Step for Admit {
 
     async fn undo(&self, context: &StepContext<'_>) -> Result<Undone, StepError> {
         let instance = subject(context).await?;
-        let failure = context.execution.failure.as_ref();
-        let asked = failure.is_some_and(|failure| {
-            matches!(failure.code, FailureCode::Cancelled | FailureCode::ForceStopped)
-        });
-        let ending = Ending {
-            state: if asked { InstanceState::Terminated } else { InstanceState::Failed },
-            reason: failure.map(|failure| failure.sentence.as_str()),
-            failure,
-            execution: Some(context.execution.id),
-        };
+        let ending = ending(context.execution);
         let mut transaction = context.begin().await?;
         close(&mut transaction, self.0.clock.as_ref(), &instance, ending).await?;
         transaction.commit().await?;
         Ok(Undone::Done)
+    }
+}
+
+/// How the row of a machine ends whose making was taken back.
+pub(crate) fn ending(execution: &Execution) -> Ending<'_> {
+    let failure = execution.failure.as_ref();
+    let asked = failure
+        .is_some_and(|failure| matches!(failure.code, FailureCode::Cancelled | FailureCode::ForceStopped));
+    Ending {
+        state: if asked { InstanceState::Terminated } else { InstanceState::Failed },
+        reason: failure.map(|failure| failure.sentence.as_str()),
+        failure,
+        execution: Some(execution.id),
     }
 }

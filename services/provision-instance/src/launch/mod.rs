@@ -12,23 +12,30 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloudapp_domain::ExecutionKind;
-use cloudapp_workflow::Definition;
+use cloudapp_workflow::{Definition, Step};
 
+pub(crate) use admit::ending;
 pub(crate) use attempt::live_tokens;
 pub(crate) use boot::Boot;
 pub(crate) use login::{Login, Occasion};
 
 use crate::deps::Deps;
 
+/// The steps that bring a machine up, whoever it is for.
+pub(crate) fn machine_steps(deps: &Arc<Deps>) -> [Arc<dyn Step>; 2] {
+    [Arc::new(place::Place(Arc::clone(deps))), Arc::new(Boot(Arc::clone(deps)))]
+}
+
 /// From the click to login details.
 pub(crate) fn definition(deps: &Arc<Deps>) -> Definition {
+    let [place, boot] = machine_steps(deps);
     Definition {
         kind: ExecutionKind::Launch,
         deadline: Duration::from_secs(40 * 60),
         steps: vec![
             Arc::new(admit::Admit(Arc::clone(deps))),
-            Arc::new(place::Place(Arc::clone(deps))),
-            Arc::new(Boot(Arc::clone(deps))),
+            place,
+            boot,
             Arc::new(Login { deps: Arc::clone(deps), occasion: Occasion::Launch }),
         ],
     }

@@ -17,7 +17,9 @@ use crate::configurations;
 use crate::crash::CrashPoint;
 use crate::deps::{Deps, subject};
 use crate::instance::{InstanceRecord, set_state};
+use crate::limiter::{Family, Priority};
 use crate::observe;
+use crate::pool;
 
 /// Asks EC2 for the machine, exactly once: the request is committed before it is sent, an unknown outcome is asked
 /// again under the identical token, and a new attempt is made only after proof that the last one made nothing.
@@ -45,6 +47,9 @@ impl Step for Place {
 
     async fn apply(&self, context: &StepContext<'_>) -> Result<Applied, StepError> {
         let instance = subject(context).await?;
+        if pool::needs_waking(&instance) {
+            return pool::wake(&self.0, context, &instance).await;
+        }
         if instance.ec2_id().is_some() {
             let refused = attempt::refused(context.pool(), instance.id()).await?;
             let (kind, market) = (instance.instance_type.as_deref(), instance.market());
@@ -153,6 +158,8 @@ impl Place {
         instance: &InstanceRecord,
         attempt: &OpenAttempt,
     ) -> Result<Applied, StepError> {
+        let turn = self.0.limiter.turn(Family::RunInstances, Priority::User, 1..=1).await;
+        turn.map_err(|error| StepError::doing("there is no turn to ask AWS")(Box::new(error)))?;
         self.note_uncertainty(context, attempt, Some(self.0.clock.now())).await?;
         self.0.crash.pass(CrashPoint::BeforeRunInstances);
         let answer = self.0.machines.launch(attempt.request()).await;

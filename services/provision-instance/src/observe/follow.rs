@@ -103,7 +103,7 @@ async fn has_execution(
 ) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar(
         "select exists (select from execution where subject = $1 and state in ('pending', 'running') \
-         and kind in ('launch', 'start'))",
+         and kind in ('launch', 'start', 'refill'))",
     )
     .bind(instance.id().as_uuid())
     .fetch_one(connection)

@@ -1,11 +1,16 @@
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use cloudapp_domain::Ec2InstanceId;
 use cloudapp_ec2::{Ec2Error, LaunchRequest, Machine, Shutdown, Subnet};
 
-/// Where machines come from. The words are those of `cloudapp-ec2`, whose errors say what may be done about them.
+/// Where machines come from. Calls that come at about the same time are made as one; a caller is told only what concerns
+/// its own machines. Nothing is repeated here: whoever asks asks again. The words are those of `cloudapp-ec2`, whose errors say what may be done about them.
 #[async_trait]
 pub(crate) trait Machines: Send + Sync {
-    /// Asks for machines; see [`cloudapp_ec2::Ec2::run_instances`].
+    /// Asks for machines; see [`cloudapp_ec2::Ec2::run_instances`]. Whoever asks has had their turn of
+    /// [`crate::limiter::Family::RunInstances`]: how many there are tokens for decides how many are asked for.
+    /// Everything else here waits for its own turn.
     async fn launch(&self, request: &LaunchRequest) -> Result<Vec<Machine>, Ec2Error>;
     /// Those of `ids` that EC2 knows now.
     async fn describe(&self, ids: &[Ec2InstanceId]) -> Result<Vec<Machine>, Ec2Error>;
@@ -19,6 +24,8 @@ pub(crate) trait Machines: Send + Sync {
     async fn stop(&self, ids: &[Ec2InstanceId], how: Shutdown) -> Result<(), Ec2Error>;
     /// Ends machines for good.
     async fn terminate(&self, ids: &[Ec2InstanceId], how: Shutdown) -> Result<(), Ec2Error>;
+    /// Sets tags on machines; their other tags stay.
+    async fn tag(&self, ids: &[Ec2InstanceId], tags: &BTreeMap<String, String>) -> Result<(), Ec2Error>;
     /// These subnets, or the default VPC's.
     async fn subnets(&self, ids: &[String]) -> Result<Vec<Subnet>, Ec2Error>;
 }

@@ -26,7 +26,7 @@ pub(super) async fn handler(
     Id(id): Id<InstanceId>,
 ) -> Result<Json<Instance>, ApiError> {
     let found = instance::load(&app.deps.pool, id).await.map_err(|error| ApiError::internal(&error))?;
-    let found = found.ok_or_else(|| ApiError::not_found("machine"))?;
+    let found = found.filter(|found| !found.is_spare()).ok_or_else(|| ApiError::not_found("machine"))?;
     access::require(&app.guard, &caller, found.owner(), "machine")?;
     Ok(Json(found.into_contract()))
 }

@@ -72,7 +72,7 @@ impl Wanted {
 
     async fn load(&self, app: &App) -> Result<Page<Instance>, sqlx::Error> {
         let mut rows: Vec<InstanceRecord> = sqlx::query_as(
-            "select * from instance where ($1::text is null or owner = $1) and state = any($2) \
+            "select * from instance where pool is null and ($1::text is null or owner = $1) and state = any($2) \
              and ($3::uuid is null or id < $3) order by id desc limit $4",
         )
         .bind(&self.owner)

@@ -11,6 +11,7 @@ mod get_execution;
 mod get_instance;
 mod get_revocation;
 mod list_instances;
+mod list_pools;
 mod request_credentials;
 mod revoke;
 mod start_instance;
@@ -62,6 +63,7 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(get_execution::handler))
         .routes(routes!(execution_events::handler))
         .routes(routes!(cancel_execution::handler))
+        .routes(routes!(list_pools::handler))
         .routes(routes!(boot_report::handler))
         .routes(routes!(revoke::handler))
         .routes(routes!(get_revocation::handler))

@@ -2,6 +2,7 @@
 //! state-based fakes of SQS, SNS and S3. Machines post their boot reports to a listener of the test's own.
 
 mod outside;
+mod watched;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +23,7 @@ use cloudapp_ec2_simulator::{
 };
 use cloudapp_postgres::testing::TestDatabase;
 use cloudapp_test_issuer::{TestIssuer, TokenSpec};
-use cloudapp_workflow::{Backoff, Signals, Store, Worker, WorkerSettings};
+use cloudapp_workflow::{Backoff, Moments, Signals, Store, Worker, WorkerSettings};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
@@ -32,24 +33,26 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
-use crate::adapters::{Ec2Identities, Ec2Machines, KmsCertificates, Rates};
+use crate::adapters::{Ec2Identities, Ec2Machines, KmsCertificates};
 use crate::app::{self, App};
 use crate::application::admitting::Admissions;
 use crate::crash::CrashPoints;
 use crate::deps::{self, Deps};
 use crate::feed::Feed;
+use crate::limiter::Limiter;
 use crate::observe::Watch;
 use crate::settings::{Pace, Settings};
 use crate::tasks::{self, Outlets};
 
 use self::outside::MemoryKey;
 pub(crate) use self::outside::Outside;
+use self::watched::Watched;
 
 /// A public key that nobody has the other half of.
 pub(crate) const PUBLIC_KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHUiiYfgWgjMlG+UjMIz8kVsM6sBmzVWYl2YMK4ynQ1r somebody";
 /// Enough for anything that is going to happen.
-const PATIENCE: Duration = Duration::from_secs(40);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Everything that a test touches.
 pub(crate) struct World {
@@ -242,14 +245,21 @@ impl World {
 
     /// Does something to a machine and follows it to its end.
     pub(crate) async fn act(&self, sub: &str, id: InstanceId, what: &str, key: &str) -> Execution {
+        let accepted = self.ask(sub, id, what, key).await;
+        self.ended(accepted.execution_id).await
+    }
+
+    /// Asks for something to be done to a machine and expects to be accepted.
+    pub(crate) async fn ask(&self, sub: &str, id: InstanceId, what: &str, key: &str) -> Accepted {
         let token = self.user(sub);
+        let path = format!("/api/instances/{id}/{what}");
         let answer = match what {
             "destroy" => self.send("DELETE", &format!("/api/instances/{id}"), Some(&token), key, None).await,
-            what => self.send("POST", &format!("/api/instances/{id}/{what}"), Some(&token), key, None).await,
+            "extend" => self.send("POST", &path, Some(&token), key, Some(json!({ "hours": 1 }))).await,
+            _ => self.send("POST", &path, Some(&token), key, None).await,
         };
         assert_eq!(answer.status, StatusCode::ACCEPTED, "{what}: {}", answer.body);
-        let accepted: Accepted = serde_json::from_value(answer.body).unwrap();
-        self.ended(accepted.execution_id).await
+        serde_json::from_value(answer.body).unwrap()
     }
 
     pub(crate) async fn execution(&self, id: ExecutionId) -> Execution {
@@ -321,15 +331,20 @@ async fn dependencies(
         .endpoint_url(simulator.endpoint())
         .load()
         .await;
+    let machines = Ec2Machines::new(Ec2::single_tries(&aws), Limiter::off());
+    let certificates = KmsCertificates::with_key(Arc::new(MemoryKey::new()));
+    // A proof decides whether a run dies at one of them.
+    let moments = Moments::watched();
     Deps {
         pool: pool.clone(),
         clock: Arc::clone(clock),
-        machines: Arc::new(Ec2Machines::new(Ec2::new(&aws), Rates::UNLIMITED)),
-        certificates: Arc::new(KmsCertificates::with_key(Arc::new(MemoryKey::new()))),
-        executions: Store::new(pool.clone(), Arc::clone(clock)),
+        machines: Arc::new(Watched { inner: Arc::new(machines), moments: moments.clone() }),
+        certificates: Arc::new(Watched { inner: Arc::new(certificates), moments: moments.clone() }),
+        limiter: Limiter::off(),
+        executions: Store::new(pool.clone(), Arc::clone(clock)).watched_by(moments.clone()),
         signals: Signals::default(),
         settings: settings(report_url),
-        crash: CrashPoints::default(),
+        crash: CrashPoints::watched_by(moments),
     }
 }
 

@@ -6,6 +6,8 @@ mod export;
 mod faults;
 mod launch;
 mod lifecycle;
+mod limiter;
 mod process;
 mod proof;
 mod resume;
+mod traffic;

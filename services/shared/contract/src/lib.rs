@@ -9,6 +9,7 @@ pub mod execution;
 pub mod instance;
 pub mod message;
 mod page;
+pub mod pool;
 mod problem;
 pub mod revocation;
 pub mod stats;

@@ -56,10 +56,13 @@ pub enum ExecutionKind {
     Destroy,
     /// Moves the end of the lifetime.
     Extend,
+    /// Makes a spare machine for a warm pool; no user asked for it.
+    Refill,
 }
 
 named!(ExecutionKind as "execution kind" {
     Launch = "launch", Stop = "stop", Start = "start", Destroy = "destroy", Extend = "extend",
+    Refill = "refill",
 });
 
 /// Where an execution stands. Every execution reaches a final state.

@@ -37,6 +37,13 @@ impl Ec2 {
         Ok(name)
     }
 
+    /// Whether [`Self::root_device_name`] answers without asking EC2.
+    #[must_use]
+    pub fn knows_root_device(&self, image_id: &str) -> bool {
+        let of_publisher = image_id.parse().ok().and_then(|image: ImageSource| image.root_device());
+        of_publisher.is_some() || self.known_root_device(image_id).is_some()
+    }
+
     fn known_root_device(&self, image_id: &str) -> Option<String> {
         self.root_devices.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(image_id).cloned()
     }

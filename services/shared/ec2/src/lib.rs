@@ -5,7 +5,7 @@
 //!
 //! `RunInstances` is never repeated by the SDK: a repeat belongs to the workflow, which knows the client token
 //! and must record that it asks again. Reads, and the changes that EC2 itself makes idempotent (start, stop,
-//! terminate, tags), are repeated by the SDK's standard retries.
+//! terminate, tags), are repeated by the SDK's standard retries, or by nobody: see [`Ec2::single_tries`].
 
 mod client;
 mod console;
@@ -20,6 +20,7 @@ mod power;
 mod tags;
 
 pub use client::Ec2;
+pub use describe::{FILTER_VALUES, IDS, Page};
 pub use error::{Answer, Ec2Error};
 pub use launch::LaunchRequest;
 pub use machine::{Machine, MachineState};

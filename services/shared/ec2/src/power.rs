@@ -4,7 +4,7 @@ use crate::error::{Effect, from_sdk};
 use crate::{Ec2, Ec2Error};
 
 /// How a machine is brought down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Shutdown {
     /// Its operating system shuts down in order, for minutes if it must.
     Gentle,

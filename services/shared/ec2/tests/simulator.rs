@@ -90,8 +90,8 @@ async fn a_launch_arrives_as_it_was_asked_for() {
     }
     let running = until(&ec2, &ids(&machines), MachineState::Running).await;
     assert!(running.iter().all(|machine| machine.public_ip.is_some()));
-    assert_eq!(ids(&ec2.describe_by_token("token-1").await.unwrap()), ids(&machines));
-    assert_eq!(ids(&ec2.describe_managed().await.unwrap()), ids(&machines));
+    assert_eq!(ids(&ec2.describe_by_tokens(&["token-1".to_owned()]).await.unwrap()), ids(&machines));
+    assert_eq!(ids(&ec2.describe_managed(None).await.unwrap().machines), ids(&machines));
 }
 
 #[tokio::test]
@@ -119,7 +119,7 @@ async fn a_lost_reply_is_an_unknown_outcome_and_the_token_finds_the_machines() {
     let again = ec2.run_instances(&request("token-1")).await.unwrap();
     assert_eq!(again.len(), 2);
     assert_eq!(control.instances().await.unwrap().len(), 2, "the repeat made other machines");
-    assert_eq!(ids(&ec2.describe_by_token("token-1").await.unwrap()), ids(&again));
+    assert_eq!(ids(&ec2.describe_by_tokens(&["token-1".to_owned()]).await.unwrap()), ids(&again));
 }
 
 #[tokio::test]
@@ -265,7 +265,7 @@ async fn subnets_and_root_devices_are_found() {
 async fn a_throttled_read_is_repeated_and_an_unreachable_ec2_has_done_nothing() {
     let (simulator, control, ec2) = start().await;
     control.add_fault(&Fault::error("DescribeInstances", "RequestLimitExceeded").times(2)).await.unwrap();
-    assert!(ec2.describe_managed().await.unwrap().is_empty());
+    assert!(ec2.describe_managed(None).await.unwrap().machines.is_empty());
 
     ec2.root_device_name(IMAGE).await.unwrap();
     drop(simulator);

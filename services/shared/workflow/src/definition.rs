@@ -9,6 +9,8 @@ use cloudapp_domain::{Clock, ExecutionId, ExecutionKind, Failure, FailureCode, F
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
+use crate::moments::Moments;
+
 /// What applying a step came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Applied {
@@ -119,6 +121,7 @@ pub struct StepContext<'a> {
     pub clock: &'a dyn Clock,
     pub(crate) fence: i64,
     pub(crate) pool: &'a PgPool,
+    pub(crate) moments: &'a Moments,
 }
 
 impl StepContext<'_> {
@@ -130,7 +133,8 @@ impl StepContext<'_> {
     /// If the database fails.
     pub async fn begin(&self) -> Result<FencedTransaction, StepError> {
         let transaction = self.pool.begin().await?;
-        Ok(FencedTransaction { transaction, execution: self.execution.id, fence: self.fence })
+        let (execution, fence, moments) = (self.execution.id, self.fence, self.moments.clone());
+        Ok(FencedTransaction { transaction, execution, fence, moments })
     }
 
     /// For reading.
@@ -146,6 +150,7 @@ pub struct FencedTransaction {
     transaction: Transaction<'static, Postgres>,
     execution: ExecutionId,
     fence: i64,
+    moments: Moments,
 }
 
 impl FencedTransaction {
@@ -162,7 +167,10 @@ impl FencedTransaction {
             .fetch_optional(&mut *self.transaction)
             .await?
             .ok_or(StepError::LeaseLost)?;
-        Ok(self.transaction.commit().await?)
+        self.moments.pass(|| "before the step's commit".to_owned());
+        self.transaction.commit().await?;
+        self.moments.pass(|| "after the step's commit".to_owned());
+        Ok(())
     }
 }
 

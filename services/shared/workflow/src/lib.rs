@@ -14,11 +14,13 @@
 //!   it forward, and a wake-up during the run is not lost.
 //!
 //! What happens next is decided by pure functions in [`planner`]; the rest only carries it out. [`harness`] proves
-//! a definition: it fails, repeats and undoes each step in turn and asks for a clean slate.
+//! a definition: it fails, repeats, outlasts, cancels and undoes each step in turn, kills the process at every moment,
+//! and asks for a clean slate.
 
 mod backoff;
 mod definition;
 pub mod harness;
+mod moments;
 pub mod planner;
 mod run;
 mod signals;
@@ -29,6 +31,7 @@ pub use backoff::Backoff;
 pub use definition::{
     Applied, Definition, Definitions, Execution, FencedTransaction, Step, StepContext, StepError, Undone,
 };
+pub use moments::{Moment, Moments};
 pub use signals::{Signals, SignalsTask};
 pub use store::{ExecutionView, NewExecution, StepView, Store, StoreError};
 pub use worker::{Worker, WorkerSettings};

@@ -15,8 +15,8 @@ use cloudapp_domain::{
 use cloudapp_postgres::testing::TestDatabase;
 use cloudapp_workflow::harness::{self, Proof};
 use cloudapp_workflow::{
-    Applied, Backoff, Definition, Definitions, NewExecution, Signals, SignalsTask, Step, StepContext,
-    StepError, Store, Undone, Worker, WorkerSettings,
+    Applied, Backoff, Definition, Definitions, ExecutionView, Moments, NewExecution, Signals, SignalsTask,
+    Step, StepContext, StepError, Store, Undone, Worker, WorkerSettings,
 };
 use futures::FutureExt as _;
 use sqlx::{Executor as _, PgPool};
@@ -47,8 +47,9 @@ impl Step for Put {
     }
 
     async fn apply(&self, context: &StepContext<'_>) -> Result<Applied, StepError> {
-        let present: i64 = sqlx::query_scalar("select count(*) from effect where step = $1")
+        let present: i64 = sqlx::query_scalar("select count(*) from effect where step = $1 and subject = $2")
             .bind(self.name)
+            .bind(context.execution.subject)
             .fetch_one(context.pool())
             .await?;
         if self.flaw == Some(Flaw::Waits) && present == 0 {
@@ -56,7 +57,13 @@ impl Step for Put {
         }
         if present == 0 || self.flaw == Some(Flaw::NotIdempotent) {
             let mut transaction = context.begin().await?;
-            transaction.execute(sqlx::query("insert into effect values ($1)").bind(self.name)).await?;
+            transaction
+                .execute(
+                    sqlx::query("insert into effect values ($1, $2)")
+                        .bind(self.name)
+                        .bind(context.execution.subject),
+                )
+                .await?;
             transaction.commit().await?;
         }
         Ok(Applied::Done(None))
@@ -70,8 +77,13 @@ impl Step for Put {
             return Ok(Undone::Retry);
         }
         let mut transaction = context.begin().await?;
-        let gone =
-            transaction.execute(sqlx::query("delete from effect where step = $1").bind(self.name)).await?;
+        let gone = transaction
+            .execute(
+                sqlx::query("delete from effect where step = $1 and subject = $2")
+                    .bind(self.name)
+                    .bind(context.execution.subject),
+            )
+            .await?;
         transaction.commit().await?;
         if self.flaw == Some(Flaw::UndoOnlyOnce) && gone.rows_affected() == 0 {
             return Ok(Undone::Failed("there was nothing to undo".to_owned()));
@@ -91,7 +103,7 @@ async fn world() -> World {
     let database = TestDatabase::new("workflow", |urls| async move {
         let pool = PgPool::connect(&urls.provision).await?;
         cloudapp_workflow::migrate(&pool).await?;
-        pool.execute("create table effect (step text not null)").await?;
+        pool.execute("create table effect (step text not null, subject uuid not null)").await?;
         pool.close().await;
         Ok::<_, sqlx::Error>(())
     })
@@ -117,6 +129,11 @@ async fn accept(world: &World, definition: &Definition) -> ExecutionId {
 
 async fn accept_in(store: &Store, pool: &PgPool, definition: &Definition) -> ExecutionId {
     let id = ExecutionId::new(&SystemClock);
+    accept_as(id, store, pool, definition).await;
+    id
+}
+
+async fn accept_as(id: ExecutionId, store: &Store, pool: &PgPool, definition: &Definition) {
     let new = NewExecution {
         id,
         subject: id.as_uuid(),
@@ -126,7 +143,6 @@ async fn accept_in(store: &Store, pool: &PgPool, definition: &Definition) -> Exe
     };
     let mut connection = pool.acquire().await.unwrap();
     store.insert(&mut connection, definition, &new).await.unwrap();
-    id
 }
 
 fn worker(world: &World, definition: &Definition, name: &str) -> Worker {
@@ -222,7 +238,8 @@ impl Step for Paused {
             self.go_on.notified().await;
         }
         let mut transaction = context.begin().await?;
-        transaction.execute("insert into effect values ('paused')").await?;
+        let subject = context.execution.subject;
+        transaction.execute(sqlx::query("insert into effect values ('paused', $1)").bind(subject)).await?;
         transaction.commit().await?;
         Ok(Applied::Done(None))
     }
@@ -265,7 +282,8 @@ async fn a_wait_ends_by_a_wake_up_or_by_its_time() {
     assert_eq!(worker.run_due().await.unwrap(), 1, "woken");
     assert_eq!(worker.run_due().await.unwrap(), 0);
     world.clock.advance(Duration::from_secs(11));
-    world.pool.execute("insert into effect values ('second')").await.unwrap();
+    let effect = sqlx::query("insert into effect values ('second', $1)").bind(id.as_uuid());
+    world.pool.execute(effect).await.unwrap();
     assert_eq!(worker.run_due().await.unwrap(), 1, "its time has come");
     assert_eq!(world.store.load(id).await.unwrap().unwrap().state, ExecutionState::Succeeded);
 }
@@ -330,47 +348,73 @@ async fn cancel_after_effect(world: &World, worker: &Worker, id: ExecutionId) {
     }
 }
 
-struct Rows(Option<Flaw>);
+/// Rows as effects; every run has its own execution in one database.
+struct Rows {
+    world: World,
+    store: Store,
+    flaw: Option<Flaw>,
+}
 
-#[async_trait]
-impl Proof for Rows {
-    type World = (World, Store);
-
-    async fn world(&self) -> (World, Store) {
+impl Rows {
+    async fn with(flaw: Option<Flaw>) -> Self {
         let world = world().await;
-        let store = Store::new(world.pool.clone(), Arc::new(SystemClock));
-        (world, store)
+        let store = Store::new(world.pool.clone(), Arc::new(SystemClock)).watched_by(Moments::watched());
+        Self { world, store, flaw }
     }
 
-    fn definition(&self, _: &(World, Store)) -> Definition {
-        definition(self.0)
+    async fn effects(&self, id: ExecutionId) -> i64 {
+        sqlx::query_scalar("select count(*) from effect where subject = $1")
+            .bind(id.as_uuid())
+            .fetch_one(&self.world.pool)
+            .await
+            .unwrap()
+    }
+}
+
+#[async_trait(?Send)]
+impl Proof for Rows {
+    type World = ExecutionId;
+
+    async fn world(&self) -> ExecutionId {
+        ExecutionId::new(&SystemClock)
     }
 
-    fn store(&self, (_, store): &(World, Store)) -> Store {
-        store.clone()
+    fn definition(&self, _: &ExecutionId) -> Definition {
+        definition(self.flaw)
     }
 
-    async fn accept(&self, (world, store): &(World, Store)) -> ExecutionId {
-        accept_in(store, &world.pool, &definition(None)).await
+    fn store(&self, _: &ExecutionId) -> Store {
+        self.store.clone()
     }
 
-    async fn meanwhile(&self, _: &(World, Store)) {}
-
-    async fn assert_succeeded(&self, (world, _): &(World, Store)) {
-        assert_eq!(effects(world).await, 3);
+    async fn accept(&self, id: &ExecutionId) -> ExecutionId {
+        accept_as(*id, &self.store, &self.world.pool, &definition(None)).await;
+        *id
     }
 
-    async fn assert_clean_slate(&self, (world, _): &(World, Store)) {
-        assert_eq!(effects(world).await, 0);
+    async fn meanwhile(&self, _: &ExecutionId, _: &str) {}
+
+    async fn assert_succeeded(&self, id: &ExecutionId) {
+        assert_eq!(self.effects(*id).await, 3);
+    }
+
+    async fn assert_clean_slate(&self, id: &ExecutionId, _: &ExecutionView) {
+        assert_eq!(self.effects(*id).await, 0);
     }
 }
 
 #[tokio::test]
 async fn the_harness_passes_a_definition_that_is_right() {
-    let proof = Rows(None);
+    let proof = Rows::with(None).await;
     harness::fails_at_each_step(&proof).await;
     harness::repeats_each_step(&proof).await;
     harness::undoes_each_step_twice(&proof).await;
+    harness::outlasts_each_step(&proof).await;
+    harness::cancels_at_each_step(&proof).await;
+    harness::cancels_while_undoing_each_step(&proof).await;
+    harness::sticks_at_each_step(&proof).await;
+    harness::dies_at_each_moment(&proof).await;
+    harness::dies_while_undoing_each_step(&proof).await;
 }
 
 /// Whether a harness run finds the flaw, that is, panics.
@@ -380,9 +424,18 @@ async fn finds(run: impl Future<Output = ()>) -> bool {
 
 #[tokio::test]
 async fn the_harness_finds_what_is_wrong() {
-    assert!(finds(harness::repeats_each_step(&Rows(Some(Flaw::NotIdempotent)))).await);
-    assert!(finds(harness::fails_at_each_step(&Rows(Some(Flaw::NoUndo)))).await);
-    assert!(finds(harness::undoes_each_step_twice(&Rows(Some(Flaw::UndoOnlyOnce)))).await);
+    let twice = Rows::with(Some(Flaw::NotIdempotent)).await;
+    assert!(finds(harness::repeats_each_step(&twice)).await);
+    assert!(finds(harness::dies_at_each_moment(&twice)).await);
+    let left = Rows::with(Some(Flaw::NoUndo)).await;
+    assert!(finds(harness::fails_at_each_step(&left)).await);
+    assert!(finds(harness::outlasts_each_step(&left)).await);
+    assert!(finds(harness::cancels_at_each_step(&left)).await);
+    assert!(finds(harness::sticks_at_each_step(&left)).await);
+    assert!(finds(harness::dies_while_undoing_each_step(&left)).await);
+    let once = Rows::with(Some(Flaw::UndoOnlyOnce)).await;
+    assert!(finds(harness::undoes_each_step_twice(&once)).await);
+    assert!(finds(harness::dies_while_undoing_each_step(&once)).await);
 }
 
 #[tokio::test]

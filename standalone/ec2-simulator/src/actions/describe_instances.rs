@@ -2,7 +2,7 @@
 
 use super::{Answer, Call, instance_xml, paging::Paging};
 use crate::{
-    model::filter::{Filter, all_match, instance_values},
+    model::filter::{self, Filter, all_match, instance_values},
     model::{instance::Instance, network::ACCOUNT_ID},
     wire::{error::Ec2Error, response::Xml},
 };
@@ -42,13 +42,18 @@ pub(super) fn select<'r>(
             return Err(Ec2Error::new("InvalidParameterValue", format!("The filter '{name}' is invalid")));
         }
     }
-    let mut candidates: Vec<&Instance> = if ids.is_empty() {
+    let named: Vec<&str> = if ids.is_empty() { filter::plain_ids(filters) } else { ids.to_vec() };
+    // All machines are in the order of their launches already.
+    let mut candidates: Vec<&Instance> = if named.is_empty() {
         call.region.visible(now).collect()
     } else {
-        ids.iter().filter_map(|id| call.region.get(id)).collect()
+        let found = named.iter().filter_map(|id| call.region.get(id));
+        found.filter(|instance| instance.visible_at <= now).collect()
     };
-    candidates.sort_unstable_by_key(|instance| instance.sequence);
-    candidates.dedup_by_key(|instance| instance.sequence);
+    if !named.is_empty() {
+        candidates.sort_unstable_by_key(|instance| instance.sequence);
+        candidates.dedup_by_key(|instance| instance.sequence);
+    }
     let mut found = Vec::new();
     for instance in candidates {
         if all_match(filters, |name| instance_values(instance, name))? {

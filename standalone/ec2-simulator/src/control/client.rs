@@ -6,11 +6,11 @@ use reqwest::{Client, Method};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{Capacity, InstanceView, NextBootOutcome};
+use super::{Capacity, InstanceView, Milestones, NextBootOutcome};
 use crate::{
     config::{BootOutcome, Settings},
     faults::Fault,
-    ledger::LedgerEntry,
+    ledger::{LedgerEntry, Tally},
 };
 
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -94,6 +94,22 @@ impl Control {
     /// The simulator was not reached or refused.
     pub async fn clear_ledger(&self) -> Result<(), ControlError> {
         self.send(Method::DELETE, "/ledger", None::<&()>).await.map(drop)
+    }
+
+    /// The calls so far, counted by action and outcome.
+    ///
+    /// # Errors
+    /// The simulator was not reached or refused.
+    pub async fn tallies(&self) -> Result<Vec<Tally>, ControlError> {
+        self.get("/tallies").await
+    }
+
+    /// When each machine got how far.
+    ///
+    /// # Errors
+    /// The simulator was not reached or refused.
+    pub async fn milestones(&self) -> Result<Vec<Milestones>, ControlError> {
+        self.get("/milestones").await
     }
 
     /// Every machine, also those that EC2's clients cannot see yet.

@@ -14,12 +14,12 @@ use axum::{
     routing::{get, post},
 };
 use serde_json::{Value, json};
-pub use views::{Capacity, InstanceView, NextBootOutcome};
+pub use views::{Capacity, InstanceView, Milestones, NextBootOutcome};
 
 use crate::{
     config::Settings,
     faults::Fault,
-    ledger::LedgerEntry,
+    ledger::{LedgerEntry, Tally},
     model::{
         lifecycle::Manner,
         region::{Moment, is_resource_id},
@@ -36,6 +36,8 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route("/faults", get(list_faults).post(add_fault).delete(clear_faults))
         .route("/capacity", get(list_capacity).put(set_capacity))
         .route("/ledger", get(list_calls).delete(clear_calls))
+        .route("/tallies", get(list_tallies))
+        .route("/milestones", get(list_milestones))
         .route("/settings", get(show_settings).post(change_settings))
         .route("/identity-certificate", get(identity_certificate))
         .route("/instances", get(list_instances))
@@ -90,6 +92,14 @@ async fn set_capacity(State(shared): Simulated, Json(capacity): Json<Capacity>) 
 
 async fn list_calls(State(shared): Simulated) -> Answered<Json<Vec<LedgerEntry>>> {
     Ok(Json(shared.with_state(|state, _| state.ledger.list())?))
+}
+
+async fn list_tallies(State(shared): Simulated) -> Answered<Json<Vec<Tally>>> {
+    Ok(Json(shared.with_state(|state, _| state.ledger.tallies())?))
+}
+
+async fn list_milestones(State(shared): Simulated) -> Answered<Json<Vec<Milestones>>> {
+    Ok(Json(shared.with_state(|state, _| views::milestones(&state.region))?))
 }
 
 async fn clear_calls(State(shared): Simulated) -> Answered<StatusCode> {

@@ -1,12 +1,16 @@
 //! What the control endpoint shows and takes.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
     config::{BootOutcome, Settings},
-    model::{instance::Instance, region::Region},
+    model::{
+        instance::{Instance, InstanceState},
+        region::Region,
+    },
     wire::error::Ec2Error,
 };
 
@@ -38,6 +42,35 @@ pub struct InstanceView {
     pub instance: Instance,
     /// Its user data, decoded; bytes that are not UTF-8 are replaced.
     pub user_data: Option<String>,
+}
+
+/// When a machine got how far in its present start: what a measurement needs of thousands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Milestones {
+    /// `i-…`.
+    pub id: String,
+    /// Where it is.
+    pub state: InstanceState,
+    /// When the launch call was carried out.
+    pub created_at: DateTime<Utc>,
+    /// Since when it is in its state.
+    pub state_since: DateTime<Utc>,
+    /// When its user data have been, or will have been, carried out.
+    pub usable_at: Option<DateTime<Utc>>,
+    /// Whether its boot report was taken.
+    pub reported: bool,
+}
+
+pub(super) fn milestones(region: &Region) -> Vec<Milestones> {
+    let of = |instance: &Instance| Milestones {
+        id: instance.id.clone(),
+        state: instance.state,
+        created_at: instance.created_at,
+        state_since: instance.state_since,
+        usable_at: instance.boot.as_ref().map(|boot| boot.due),
+        reported: instance.boot.as_ref().is_some_and(|boot| boot.reported),
+    };
+    region.all().map(of).collect()
 }
 
 pub(super) fn instance(region: &Region, instance: &Instance) -> InstanceView {

@@ -6,7 +6,6 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
-use super::user_data;
 use crate::{config::BootOutcome, identity, simulator::Shared};
 
 /// Where the user data put what the report service needs to know.
@@ -96,7 +95,7 @@ async fn attempt(shared: &Shared, due: &DueReport) -> Attempt {
 fn prepare(shared: &Shared, due: &DueReport) -> Option<(String, String)> {
     let (instance, encoded) = shared.instance_in_boot(due)?;
     let outcome = instance.boot.as_ref()?.outcome.filter(|outcome| *outcome != BootOutcome::Silence)?;
-    let instructions = user_data::read(encoded.as_deref()).ok()?;
+    let instructions = shared.user_data.read(encoded.as_deref()).ok()?;
     let settings: ReportSettings = serde_json::from_str(instructions.file(REPORT_SETTINGS)?).ok()?;
     let url = settings.report_url?;
     let identity_document = identity::document(&instance);

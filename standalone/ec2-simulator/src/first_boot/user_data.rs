@@ -1,6 +1,8 @@
 //! Reading user data as cloud-init would: perhaps gzipped, cloud-config, a script, or several parts.
 
+use std::collections::HashMap;
 use std::io::Read;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use flate2::read::MultiGzDecoder;
@@ -57,8 +59,32 @@ struct WriteFile {
     append: bool,
 }
 
+/// At most this many user data are remembered.
+const REMEMBERED: usize = 64;
+
+/// What user data were found to ask: thousands of machines come with the same.
+#[derive(Debug, Default)]
+pub(crate) struct KnownUserData(Mutex<HashMap<String, Arc<Instructions>>>);
+
+impl KnownUserData {
+    /// As [`read`], once for equal ones.
+    pub(crate) fn read(&self, encoded: Option<&str>) -> Result<Arc<Instructions>, UserDataError> {
+        let text = encoded.unwrap_or_default();
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(instructions) = known.get(text) {
+            return Ok(Arc::clone(instructions));
+        }
+        let instructions = Arc::new(read(encoded)?);
+        if known.len() >= REMEMBERED {
+            known.clear();
+        }
+        known.insert(text.to_owned(), Arc::clone(&instructions));
+        Ok(instructions)
+    }
+}
+
 /// Reads user data as they came in `RunInstances`.
-pub(crate) fn read(encoded: Option<&str>) -> Result<Instructions, UserDataError> {
+fn read(encoded: Option<&str>) -> Result<Instructions, UserDataError> {
     let raw = BASE64_STANDARD.decode(encoded.unwrap_or_default()).map_err(|_| UserDataError::Encoding)?;
     let text = String::from_utf8(unzip(raw)?).map_err(|_| UserDataError::Encoding)?;
     let mut instructions = Instructions::default();

@@ -25,6 +25,14 @@ pub(crate) fn all_match(
     Ok(matching)
 }
 
+/// The ids that a filter names without wildcards: no other machine can match, so no other need be looked at. Empty
+/// without such a filter.
+pub(crate) fn plain_ids(filters: &[Filter]) -> Vec<&str> {
+    let named = filters.iter().find(|(name, _)| name == "instance-id").map(|(_, values)| values.as_slice());
+    let plain = named.filter(|values| values.iter().all(|value| !value.contains(['*', '?', '\\'])));
+    plain.into_iter().flatten().map(String::as_str).collect()
+}
+
 /// The values of a machine under a filter's name.
 pub(crate) fn instance_values(instance: &Instance, name: &str) -> Option<Vec<String>> {
     let one = |value: &str| Some(vec![value.to_owned()]);

@@ -67,15 +67,16 @@ impl Cluster {
         config: ClusterConfig,
         binaries: &PostgresBinaries,
     ) -> Result<Self, PostgresError> {
-        Self::launch(config, binaries, Lifetime::Kept).await
+        Self::launch(config, binaries, Lifetime::Kept, &[]).await
     }
 
     pub(crate) async fn launch(
         config: ClusterConfig,
         binaries: &PostgresBinaries,
         lifetime: Lifetime,
+        settings: &[&str],
     ) -> Result<Self, PostgresError> {
-        let prepared = Prepared::new(config, binaries, lifetime)?;
+        let prepared = Prepared::new(config, binaries, lifetime, settings)?;
         let mut attempt = 1;
         loop {
             let failure = match prepared.attempt().await {
@@ -133,6 +134,8 @@ pub(crate) enum Lifetime {
 struct Prepared {
     config: ClusterConfig,
     lifetime: Lifetime,
+    /// Further server settings, each `name=value`.
+    settings: Vec<String>,
     account: Account,
     binaries: PostgresBinaries,
     location: Location,
@@ -144,6 +147,7 @@ impl Prepared {
         config: ClusterConfig,
         binaries: &PostgresBinaries,
         lifetime: Lifetime,
+        settings: &[&str],
     ) -> Result<Self, PostgresError> {
         let account = Account::choose()?;
         let binaries = binaries.runnable_by(&account)?;
@@ -158,7 +162,8 @@ impl Prepared {
             Authentication::Password => Some(read_password(&location.password())?),
             Authentication::Trust => None,
         };
-        Ok(Self { config, lifetime, account, binaries, location, password })
+        let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
+        Ok(Self { config, lifetime, settings, account, binaries, location, password })
     }
 
     async fn attempt(&self) -> Result<Cluster, StartFailure> {
@@ -169,7 +174,7 @@ impl Prepared {
         let log = self.location.log();
         let temporary = (self.lifetime == Lifetime::Temporary).then_some(self.location.home.as_path());
         let program = self.binaries.program("postgres");
-        let arguments = server_arguments(&self.location.data, port, self.config.durable);
+        let arguments = server_arguments(&self.location.data, port, self.config.durable, &self.settings);
         let watchdog = Watchdog::start(&self.account, &program, &arguments, &log, temporary)?;
         let mut cluster = Cluster { watchdog, port, password: self.password.clone() };
         let url = cluster.url();
@@ -201,7 +206,7 @@ fn free_port() -> Result<u16, PostgresError> {
         .doing("cannot find a free port on", "127.0.0.1")
 }
 
-fn server_arguments(data: &Path, port: u16, durable: bool) -> Vec<String> {
+fn server_arguments(data: &Path, port: u16, durable: bool, further: &[String]) -> Vec<String> {
     let mut settings = vec![
         "listen_addresses=127.0.0.1".to_owned(),
         format!("port={port}"),
@@ -214,6 +219,7 @@ fn server_arguments(data: &Path, port: u16, durable: bool) -> Vec<String> {
     if !durable {
         settings.extend(["fsync=off", "synchronous_commit=off", "full_page_writes=off"].map(str::to_owned));
     }
+    settings.extend_from_slice(further);
     let mut arguments = vec!["-D".to_owned(), data.display().to_string()];
     arguments.extend(settings.into_iter().flat_map(|setting| ["-c".to_owned(), setting]));
     arguments

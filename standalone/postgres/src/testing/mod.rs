@@ -20,6 +20,7 @@ use sha2::{Digest, Sha256};
 use sqlx::{Connection, PgConnection};
 
 use crate::{
+    Cluster,
     error::PostgresError,
     schemas::{RolePasswords, SchemaUrls, bootstrap_schemas, database_url, require_plain_name, run},
 };
@@ -103,6 +104,15 @@ impl TestDatabase {
         connection.close().await?;
         Ok(())
     }
+}
+
+/// A server of its own that commits as durably as in production, with further settings (`name=value`), for who
+/// measures. Its watchdog removes its folder when it ends, however its owner ended.
+///
+/// # Errors
+/// No server could be found or started.
+pub async fn durable_cluster(settings: &[&str]) -> Result<Cluster, PostgresError> {
+    server::durable_cluster(settings).await
 }
 
 /// Returns the template's name once it is complete. It is filled under another name and renamed last, so

@@ -60,7 +60,19 @@ async fn temporary_cluster() -> Result<Cluster, PostgresError> {
         .doing("cannot make a folder in", &temporary)?;
     copy_template(&binaries, &folder.path().join("data"))?;
     let config = ClusterConfig { data_dir: folder.keep(), port: None, durable: false };
-    Cluster::launch(config, &binaries, Lifetime::Temporary).await
+    Cluster::launch(config, &binaries, Lifetime::Temporary, &[]).await
+}
+
+/// See [`super::durable_cluster`].
+pub(super) async fn durable_cluster(settings: &[&str]) -> Result<Cluster, PostgresError> {
+    let binaries = PostgresBinaries::find()?;
+    let temporary = env::temp_dir();
+    let folder = tempfile::Builder::new()
+        .prefix("cloudapp-postgres-")
+        .tempdir_in(&temporary)
+        .doing("cannot make a folder in", &temporary)?;
+    let config = ClusterConfig { data_dir: folder.keep(), port: None, durable: true };
+    Cluster::launch(config, &binaries, Lifetime::Temporary, settings).await
 }
 
 /// Copies the cached data folder, made first if it is missing or old; one process at a time.

@@ -8,6 +8,7 @@ use crate::execution::{Execution, LoginDetails};
 use crate::instance::{
     Accepted, CreateInstance, ExtendInstance, Instance, InstanceQuery, RequestCredentials,
 };
+use crate::pool::Pool;
 use crate::revocation::{Revocation, Revoke};
 
 /// provision-instance, for one caller.
@@ -42,6 +43,14 @@ impl<'a> ProvisionClient<'a> {
     /// `forbidden` for `owner=all` without the role.
     pub async fn list(&self, query: &InstanceQuery) -> Result<Page<Instance>, CallError> {
         json(self.request(Method::GET, &["instances"]).query(query)).await
+    }
+
+    /// Warm pools.
+    ///
+    /// # Errors
+    /// `forbidden` without the role, `fresh_sign_in_required`.
+    pub async fn pools(&self) -> Result<Page<Pool>, CallError> {
+        json(self.request(Method::GET, &["pools"])).await
     }
 
     /// One machine.

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::field::Collector;
-use super::{ConfigurationSpec, FieldErrors, FileSpec, MarketChoice, WarmPool};
+use super::{ConfigurationSpec, FieldErrors, FileSpec, MarketChoice, SpareKind, WarmPool};
 use crate::OnStop;
 
 /// A configuration as a form or an API client sends it: nothing checked yet.
@@ -144,7 +144,7 @@ impl ConfigurationDraft {
             max_lifetime_hours: self.max_lifetime_hours,
             on_stop: self.on_stop,
             allowed_groups: self.allowed_groups,
-            warm_pool: self.warm_pool,
+            warm_pool: self.warm_pool.tidied(),
             boot_report_required: self.boot_report_required,
         })
     }
@@ -304,7 +304,26 @@ impl ConfigurationDraft {
             "on_stop",
             "must be terminate: a spot machine cannot be stopped and started again",
         );
-        errors.check(self.warm_pool.size <= 100, "warm_pool.size", "must be at most 100");
+        self.check_warm_pool(errors);
+    }
+}
+
+impl ConfigurationDraft {
+    fn check_warm_pool(&self, errors: &mut Collector) {
+        let pool = &self.warm_pool;
+        errors.check(pool.size <= 100, "warm_pool.size", "must be at most 100");
+        errors.take("warm_pool.schedule", pool.parsed_schedule().map_err(|error| error.to_string()));
+        let stopped = pool.kind == SpareKind::Stopped;
+        errors.check(
+            !stopped || self.market == MarketChoice::OnDemand,
+            "warm_pool.kind",
+            "must be running: a spot machine cannot be stopped and started again",
+        );
+        errors.check(
+            !stopped || self.boot_report_required,
+            "warm_pool.kind",
+            "must be running unless machines report their installation: nothing else tells when a spare may be stopped",
+        );
     }
 }
 
@@ -407,6 +426,22 @@ mod tests {
             fields(wrong),
             ["description", "files[0].content", "raw_user_data", "tags.team", "commands[0]"]
         );
+    }
+
+    #[test]
+    fn a_warm_pool_that_could_not_be_kept_is_refused() {
+        let with = |pool: serde_json::Value, market, boot_report_required| {
+            let warm_pool = serde_json::from_value(pool).unwrap();
+            ConfigurationDraft { warm_pool, market, boot_report_required, ..draft() }
+        };
+        let stopped = || serde_json::json!({ "size": 2, "kind": "stopped" });
+        assert!(with(stopped(), MarketChoice::OnDemand, true).validate().is_ok());
+        assert_eq!(fields(with(stopped(), MarketChoice::SpotThenOnDemand, true)), ["warm_pool.kind"]);
+        assert_eq!(fields(with(stopped(), MarketChoice::OnDemand, false)), ["warm_pool.kind"]);
+        let wrong = serde_json::json!({ "size": 101, "schedule": "weekdays" });
+        assert_eq!(fields(with(wrong, MarketChoice::Spot, false)), ["warm_pool.size", "warm_pool.schedule"]);
+        let blank = serde_json::json!({ "size": 1, "schedule": "  " });
+        assert_eq!(with(blank, MarketChoice::Spot, true).validate().unwrap().warm_pool.schedule, None);
     }
 
     #[test]

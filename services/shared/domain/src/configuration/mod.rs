@@ -7,12 +7,15 @@
 mod draft;
 mod field;
 mod price;
+mod schedule;
 mod spec;
+mod warm_pool;
 
 pub use draft::ConfigurationDraft;
 pub use field::{FieldError, FieldErrors};
 pub use price::{PRICES_AS_OF, on_demand_price};
+pub use schedule::{InvalidSchedule, WeeklySchedule, WeeklyTime};
 pub use spec::{
     ConfigurationSpec, ConfigurationState, FileSpec, ImageSource, InstanceType, LoginUser, MarketChoice,
-    WarmPool,
 };
+pub use warm_pool::{SpareKind, WarmPool};

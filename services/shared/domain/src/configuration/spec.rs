@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::WarmPool;
 use crate::execution::named;
 use crate::{Market, OnStop, PricePerHour};
 
@@ -224,18 +225,6 @@ pub struct FileSpec {
 
 fn default_permissions() -> String {
     "0644".to_owned()
-}
-
-/// Spare machines kept ready for the next click.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct WarmPool {
-    /// How many spares, 0 to 100.
-    #[serde(default)]
-    pub size: u16,
-    /// When they are kept, as `Mon-Fri 08:00-18:00 Europe/Berlin`; always, if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub schedule: Option<String>,
 }
 
 /// A configuration that has been checked: what may be stored as a version, and launched.

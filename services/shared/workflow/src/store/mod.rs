@@ -4,6 +4,7 @@ mod claim;
 mod insert;
 mod read;
 mod record;
+mod stuck;
 mod write;
 
 use std::sync::Arc;
@@ -12,6 +13,8 @@ use cloudapp_coalesce::Coalescer;
 use cloudapp_domain::{Clock, ExecutionId, Failure, UnknownName};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
+
+use crate::moments::Moments;
 
 pub(crate) use claim::Claimed;
 pub use insert::NewExecution;
@@ -49,6 +52,7 @@ pub struct Store {
     pub(crate) clock: Arc<dyn Clock>,
     /// What runs write about their executions goes through here, so that those who write together share a commit.
     writes: Coalescer<write::Writer>,
+    pub(crate) moments: Moments,
 }
 
 impl Store {
@@ -56,7 +60,13 @@ impl Store {
     #[must_use]
     pub fn new(pool: PgPool, clock: Arc<dyn Clock>) -> Self {
         let writes = Coalescer::new(write::Writer(pool.clone()), write::BOUNDS);
-        Self { pool, clock, writes }
+        Self { pool, clock, writes, moments: Moments::default() }
+    }
+
+    /// The same executions, a harness watching their runs.
+    #[must_use]
+    pub fn watched_by(self, moments: Moments) -> Self {
+        Self { moments, ..self }
     }
 
     /// Something happened to `subject`: its waiting executions run now. Call it in the transaction that writes what

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use cloudapp_domain::OnStop;
-use cloudapp_domain::configuration::{ConfigurationDraft, FieldError, FileSpec, MarketChoice, WarmPool};
+use cloudapp_domain::configuration::{
+    ConfigurationDraft, FieldError, FileSpec, MarketChoice, SpareKind, WarmPool,
+};
 
 use super::lines::{join_commands, lines, split_commands};
 use crate::pages::problem::sentence;
@@ -36,6 +38,7 @@ pub(super) struct ConfigurationForm {
     pub(super) on_stop: String,
     pub(super) allowed_groups: String,
     pub(super) warm_pool_size: String,
+    pub(super) warm_pool_kind: String,
     pub(super) warm_pool_schedule: String,
     pub(super) boot_report_required: bool,
     /// What is wrong, by the fields of the draft.
@@ -64,6 +67,7 @@ impl ConfigurationForm {
             max_lifetime_hours: "72".to_owned(),
             on_stop: OnStop::default().to_string(),
             warm_pool_size: "0".to_owned(),
+            warm_pool_kind: SpareKind::default().to_string(),
             boot_report_required: true,
             files: vec![FileForm::default(); EMPTY_FILES],
             ..Self::default()
@@ -97,6 +101,7 @@ impl ConfigurationForm {
                 "on_stop" => form.on_stop = value,
                 "allowed_groups" => form.allowed_groups = value,
                 "warm_pool_size" => form.warm_pool_size = value,
+                "warm_pool_kind" => form.warm_pool_kind = value,
                 "warm_pool_schedule" => form.warm_pool_schedule = value,
                 "boot_report_required" => form.boot_report_required = true,
                 // The three fields of a file come in this order.
@@ -150,6 +155,7 @@ impl ConfigurationForm {
             on_stop: draft.on_stop.to_string(),
             allowed_groups: draft.allowed_groups.join("\n"),
             warm_pool_size: draft.warm_pool.size.to_string(),
+            warm_pool_kind: draft.warm_pool.kind.to_string(),
             warm_pool_schedule: draft.warm_pool.schedule.clone().unwrap_or_default(),
             boot_report_required: draft.boot_report_required,
             errors: Vec::new(),
@@ -173,6 +179,7 @@ impl ConfigurationForm {
         let lifetime_hours = number("lifetime_hours", &self.lifetime_hours, &mut errors);
         let max_lifetime_hours = number("max_lifetime_hours", &self.max_lifetime_hours, &mut errors);
         let warm_pool_size = number("warm_pool.size", &self.warm_pool_size, &mut errors);
+        let warm_pool_kind = choice("warm_pool.kind", &self.warm_pool_kind, &mut errors);
         let market = choice("market", &self.market, &mut errors);
         let on_stop = choice("on_stop", &self.on_stop, &mut errors);
         let tags = self.read_tags(&mut errors);
@@ -205,7 +212,11 @@ impl ConfigurationForm {
             max_lifetime_hours,
             on_stop,
             allowed_groups: lines(&self.allowed_groups),
-            warm_pool: WarmPool { size: warm_pool_size, schedule: text(&self.warm_pool_schedule) },
+            warm_pool: WarmPool {
+                size: warm_pool_size,
+                kind: warm_pool_kind,
+                schedule: text(&self.warm_pool_schedule),
+            },
             boot_report_required: self.boot_report_required,
         })
     }
@@ -259,6 +270,7 @@ impl ConfigurationForm {
             "on_stop",
             "allowed_groups",
             "warm_pool.size",
+            "warm_pool.kind",
             "warm_pool.schedule",
         ];
         self.errors
@@ -323,6 +335,11 @@ mod tests {
         draft.name = "Shell".to_owned();
         draft.packages = vec!["git".to_owned(), "htop".to_owned()];
         draft.tags = BTreeMap::from([("team".to_owned(), "a=b".to_owned())]);
+        draft.warm_pool = WarmPool {
+            size: 2,
+            kind: SpareKind::Stopped,
+            schedule: Some("Mon-Fri 08:00-18:00 Europe/Berlin".to_owned()),
+        };
         draft.files.push(FileSpec {
             path: "/etc/motd".to_owned(),
             permissions: "0600".to_owned(),
