@@ -11,6 +11,7 @@ mod get_execution;
 mod get_instance;
 mod get_my_limits;
 mod get_revocation;
+mod idle_report;
 mod list_instances;
 mod list_limits;
 mod list_pools;
@@ -20,6 +21,7 @@ mod request_credentials;
 mod revoke;
 mod set_group_limit;
 mod set_user_limit;
+mod skip_stop;
 mod start_instance;
 mod stop_instance;
 
@@ -65,6 +67,7 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(stop_instance::handler))
         .routes(routes!(start_instance::handler))
         .routes(routes!(extend_instance::handler))
+        .routes(routes!(skip_stop::handler))
         .routes(routes!(request_credentials::handler))
         .routes(routes!(get_execution::handler))
         .routes(routes!(execution_events::handler))
@@ -75,6 +78,7 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(set_group_limit::handler, remove_group_limit::handler))
         .routes(routes!(set_user_limit::handler, remove_user_limit::handler))
         .routes(routes!(boot_report::handler))
+        .routes(routes!(idle_report::handler))
         .routes(routes!(revoke::handler))
         .routes(routes!(get_revocation::handler))
 }
