@@ -49,6 +49,7 @@ const ROUTES: &[(&str, &str, Who)] = &[
     ("DELETE", "/api/limits/groups/{group}", Who::Admin),
     ("PUT", "/api/limits/users/{sub}", Who::Admin),
     ("DELETE", "/api/limits/users/{sub}", Who::Admin),
+    ("GET", "/api/pools", Who::Admin),
     ("POST", "/api/boot-reports", Who::Anyone),
     ("POST", "/api/idle-reports", Who::Anyone),
     ("POST", "/api/revocations", Who::User),

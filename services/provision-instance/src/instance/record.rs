@@ -148,6 +148,7 @@ impl InstanceRecord {
             stop_at: self.stop_at.filter(|_| is_ready),
             idle_stop_at: self.idle_stop_at.filter(|_| is_ready),
             ended_at: self.ended_at,
+            notes: Vec::new(),
         }
     }
 }

@@ -16,7 +16,7 @@ pub(crate) async fn take(
     verifier: &dyn IdentityVerifier,
     report: &IdleReport,
 ) -> Result<(), ReportError> {
-    let machine = known_machine(
+    let (machine, _) = known_machine(
         deps,
         verifier,
         &report.instance_id,

@@ -81,7 +81,7 @@ pub(crate) async fn claim(
          update instance i set id = wish.id, owner = wish.owner, \
              owner_groups = array(select jsonb_array_elements_text(wish.groups)), execution_id = wish.execution_id, \
              ssh_public_key = wish.ssh_public_key, lifetime_hours = wish.hours, created_at = $10, placed_at = $10, \
-             pool = null, warm = 'claimed', reason = null, running_since = null, \
+             pool = null, warm = 'claimed', owner_tagged_at = null, reason = null, running_since = null, \
              look_at = least(i.look_at, $11), \
              state = case when numbered.pool = 'running' then $12 else $13 end, \
              generation = i.generation + case when numbered.pool = 'running' then 0 else 1 end, \

@@ -8,6 +8,8 @@ mod launch;
 mod lifecycle;
 mod limiter;
 mod limits;
+mod placing;
+mod pool;
 mod process;
 mod proof;
 mod resume;
