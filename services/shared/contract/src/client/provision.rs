@@ -6,7 +6,7 @@ use super::transport::{CallError, Transport, json, send, write};
 use crate::Page;
 use crate::execution::{Execution, ExecutionQuery, ForceExecution, LoginDetails};
 use crate::instance::{
-    Accepted, CreateInstance, ExtendInstance, Instance, InstanceQuery, RequestCredentials,
+    Accepted, CreateInstance, ExtendInstance, Instance, InstanceQuery, RequestCredentials, SkipStop,
 };
 use crate::limits::{Limits, MyLimits, SetGroupLimit, SetUserLimit};
 use crate::pool::Pool;
@@ -91,6 +91,15 @@ impl<'a> ProvisionClient<'a> {
         request: &ExtendInstance,
     ) -> Result<Accepted, CallError> {
         json(write(self.request(Method::POST, &["instances", &id.to_string(), "extend"]), key, request)).await
+    }
+
+    /// Leaves out a stop that the schedule has planned.
+    ///
+    /// # Errors
+    /// `not_found`, `conflict` if no stop is planned then.
+    pub async fn skip_stop(&self, id: InstanceId, request: &SkipStop) -> Result<Instance, CallError> {
+        let path = ["instances", &id.to_string(), "skip-stop"];
+        json(self.request(Method::POST, &path).json(request)).await
     }
 
     /// Destroys the machine and its disk.
