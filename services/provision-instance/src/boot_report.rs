@@ -126,13 +126,14 @@ async fn runs(
         Address::Known(host) => (
             "update instance set ec2_state = 'running', host = $3, look_at = least(look_at, $2), \
                  state = case when state = 'launching' then 'booting' else state end \
-             where id = $1 and (ec2_state is null or ec2_state = 'pending')",
+             where id = $1 and (ec2_state is null or ec2_state = 'pending') \
+             and state not in ('terminated', 'failed')",
             deps.after(deps.settings.pace.look),
             Some(host),
         ),
         Address::AskEc2 => (
             "update instance set look_at = $2, host = coalesce($3, host) \
-             where id = $1 and ec2_state is distinct from 'running'",
+             where id = $1 and ec2_state is distinct from 'running' and state not in ('terminated', 'failed')",
             deps.clock.now(),
             None,
         ),
