@@ -54,6 +54,7 @@ const ROUTES: &[(&str, &str, Who)] = &[
     ("POST", "/api/executions/{id}/force", Who::Admin),
     ("POST", "/api/boot-reports", Who::Anyone),
     ("POST", "/api/idle-reports", Who::Anyone),
+    ("GET", "/api/fleet", Who::Admin),
     ("POST", "/api/revocations", Who::User),
     ("GET", "/api/revocations/{subject}", Who::User),
     ("GET", "/api/stats/launches", Who::Admin),

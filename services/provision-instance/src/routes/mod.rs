@@ -9,6 +9,7 @@ mod execution_events;
 mod extend_instance;
 mod force_execution;
 mod get_execution;
+mod get_fleet;
 mod get_instance;
 mod get_my_limits;
 mod get_revocation;
@@ -77,6 +78,7 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(list_executions::handler))
         .routes(routes!(force_execution::handler))
         .routes(routes!(list_pools::handler))
+        .routes(routes!(get_fleet::handler))
         .routes(routes!(list_limits::handler))
         .routes(routes!(get_my_limits::handler))
         .routes(routes!(set_group_limit::handler, remove_group_limit::handler))

@@ -9,6 +9,7 @@ mod launch;
 mod lifecycle;
 mod limiter;
 mod limits;
+mod observation;
 mod placing;
 mod pool;
 mod process;
