@@ -83,10 +83,9 @@ pub(crate) async fn take(
     .execute(&mut *transaction)
     .await?;
     if taken.rows_affected() == 1 {
-        // Executions before machines, as steps lock them.
-        deps.executions.wake(&mut transaction, instance.id().as_uuid()).await?;
         runs(&mut transaction, deps, &instance, Address::told(report, &identity)).await?;
         note_reboot(&mut transaction, deps, &instance, report.boot_id).await?;
+        deps.executions.wake(&mut transaction, instance.id().as_uuid()).await?;
     }
     transaction.commit().await?;
     deps.signals.work();

@@ -43,6 +43,7 @@ const ROUTES: &[(&str, &str, Who)] = &[
     ("GET", "/api/executions/{id}/events", Who::Owner),
     ("POST", "/api/executions/{id}/cancel", Who::Owner),
     ("POST", "/api/boot-reports", Who::Anyone),
+    ("GET", "/api/fleet", Who::Admin),
     ("POST", "/api/revocations", Who::User),
     ("GET", "/api/revocations/{subject}", Who::User),
     ("GET", "/api/stats/launches", Who::Admin),

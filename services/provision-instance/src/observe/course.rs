@@ -114,7 +114,7 @@ fn missing(known: &Known, now: DateTime<Utc>, grace: TimeDelta) -> Course {
 }
 
 /// The step from `state` that EC2's word calls for. `busy` says that a launch or start is under way.
-const fn step(state: InstanceState, machine: MachineState, busy: bool) -> Step {
+pub(crate) const fn step(state: InstanceState, machine: MachineState, busy: bool) -> Step {
     use InstanceState::{
         Booting, Failed, Launching, Ready, Requested, Starting, Stopped, Stopping, Terminated, Terminating,
     };

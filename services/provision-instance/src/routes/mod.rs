@@ -8,6 +8,7 @@ mod destroy_instance;
 mod execution_events;
 mod extend_instance;
 mod get_execution;
+mod get_fleet;
 mod get_instance;
 mod get_revocation;
 mod list_instances;
@@ -64,6 +65,7 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(execution_events::handler))
         .routes(routes!(cancel_execution::handler))
         .routes(routes!(list_pools::handler))
+        .routes(routes!(get_fleet::handler))
         .routes(routes!(boot_report::handler))
         .routes(routes!(revoke::handler))
         .routes(routes!(get_revocation::handler))

@@ -77,8 +77,8 @@ impl Store {
         Ok(())
     }
 
-    /// As [`Self::wake`], for many at once. Locks the executions in the order of their ids, so call it before rows of
-    /// subjects are locked: that is the order of steps.
+    /// As [`Self::wake`], for many at once. Executions are locked in the order of their ids, after everything else of
+    /// the transaction: call it last.
     ///
     /// # Errors
     /// If the database fails.
