@@ -165,7 +165,8 @@ mod tests {
     #[test]
     fn an_end_that_was_forgotten_is_asked_for_again_and_a_row_without_machine_is_looked_at() {
         use InstanceState::{Ready, Terminating};
-        let machines = [machine(1, MachineState::Running, None), machine(2, MachineState::ShuttingDown, None)];
+        let machines =
+            [machine(1, MachineState::Running, None), machine(2, MachineState::ShuttingDown, None)];
         let owners = [owner(1, Terminating, false), owner(2, Terminating, false), owner(3, Ready, false)];
         let judgement = judged(&machines, &owners, &[], &[]);
         assert_eq!(judgement.end_again, [id(1)]);

@@ -138,8 +138,7 @@ mod tests {
     fn whoever_can_fix_it_is_offered_something_that_helps() {
         let offered = |code, fixer| {
             let text = String::new();
-            let failure =
-                Failure { code, sentence: text.clone(), fixer, next_step: text, detail: None };
+            let failure = Failure { code, sentence: text.clone(), fixer, next_step: text, detail: None };
             failure.next_action()
         };
         for code in FailureCode::ALL.iter().copied() {

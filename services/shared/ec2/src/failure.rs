@@ -42,12 +42,14 @@ impl Ec2Error {
                 Fixer::Operator,
                 "Ask the operator to contact AWS.",
             ),
-            "ServiceLinkedRoleCreationNotPermitted" | "AuthFailure.ServiceLinkedRoleCreationNotPermitted" => (
-                FailureCode::PermissionDenied,
-                "The organisation's AWS account is not set up for spot machines.",
-                Fixer::Operator,
-                "Ask the operator to create the role that AWS needs for spot machines.",
-            ),
+            "ServiceLinkedRoleCreationNotPermitted" | "AuthFailure.ServiceLinkedRoleCreationNotPermitted" => {
+                (
+                    FailureCode::PermissionDenied,
+                    "The organisation's AWS account is not set up for spot machines.",
+                    Fixer::Operator,
+                    "Ask the operator to create the role that AWS needs for spot machines.",
+                )
+            }
             "OperationNotPermitted" => (
                 FailureCode::PermissionDenied,
                 "Somebody has protected this machine at AWS against what was asked for.",

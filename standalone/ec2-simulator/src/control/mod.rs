@@ -172,7 +172,11 @@ async fn terminate_outside(shared: Simulated, Path(id): Path<String>) -> Answere
 }
 
 /// Something happens to a machine that no call asked for.
-async fn befall(shared: Simulated, Path(id): Path<String>, Json(what): Json<Happening>) -> Answered<StatusCode> {
+async fn befall(
+    shared: Simulated,
+    Path(id): Path<String>,
+    Json(what): Json<Happening>,
+) -> Answered<StatusCode> {
     on_instance(&shared, &id, |state, now| {
         let simulator::State { region, rng, .. } = state;
         region.befall(&id, what, &mut Moment { now, rng })

@@ -272,10 +272,9 @@ impl Region {
         let (reason, manner) = match what {
             Happening::Reboots => return self.reboot(&[id.to_owned()], moment),
             Happening::StoppedInConsole => (user_reason(), Manner::Orderly),
-            Happening::ShutDownInside => (
-                reason("Client.InstanceInitiatedShutdown", "Instance initiated shutdown"),
-                Manner::Orderly,
-            ),
+            Happening::ShutDownInside => {
+                (reason("Client.InstanceInitiatedShutdown", "Instance initiated shutdown"), Manner::Orderly)
+            }
             Happening::HostRetired => {
                 (reason("Server.ScheduledStop", "Stopped due to a scheduled retirement"), Manner::Orderly)
             }
