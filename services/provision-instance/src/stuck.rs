@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::column::Word;
 use crate::deps::Deps;
 use crate::duty::Duty;
-use crate::outbox::{self, Topic};
+use crate::outbox::{self, Entry, Topic};
 
 /// Told about in one pass.
 const BATCH: i64 = 100;
@@ -73,11 +73,16 @@ impl Alarm {
         .fetch_all(&mut *transaction)
         .await?;
         let clock = self.deps.clock.as_ref();
-        for stuck in &untold {
-            let notice = notice(stuck, self.deps.settings.web_url.as_deref());
-            let dedupe = format!("{}:stuck:{}", stuck.id, stuck.fence);
-            outbox::put(&mut transaction, clock, EventId::new(clock), Topic::Admin, &dedupe, &notice).await?;
-        }
+        let entries: Vec<Entry> = untold
+            .iter()
+            .map(|stuck| Entry {
+                id: EventId::new(clock),
+                topic: Topic::Admin,
+                dedupe: format!("{}:stuck:{}", stuck.id, stuck.fence),
+                payload: notice(stuck, self.deps.settings.web_url.as_deref()),
+            })
+            .collect();
+        outbox::put(&mut transaction, clock, &entries).await?;
         transaction.commit().await?;
         Ok(untold.len())
     }

@@ -113,7 +113,7 @@ pub(super) async fn serialize(
 }
 
 /// Asks for one spare: its row and its refill.
-pub(super) async fn enlist(
+pub(crate) async fn enlist(
     deps: &Deps,
     definitions: &Definitions,
     connection: &mut PgConnection,

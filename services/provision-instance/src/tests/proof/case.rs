@@ -12,6 +12,7 @@ use super::settled::{Left, settled};
 use crate::observe::Watch;
 use crate::reconcile::Reconciler;
 use crate::testing::World;
+use crate::{configurations, pool};
 
 /// What is put to the proof: every kind of execution, some in more than one way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub(super) enum Case {
     Start,
     Destroy,
     Extend,
+    RefillRunning,
+    RefillStopped,
 }
 
 impl Case {
@@ -32,13 +35,14 @@ impl Case {
             Self::Start => ExecutionKind::Start,
             Self::Destroy => ExecutionKind::Destroy,
             Self::Extend => ExecutionKind::Extend,
+            Self::RefillRunning | Self::RefillStopped => ExecutionKind::Refill,
         }
     }
 
     /// What is done to the machine first, one after the other.
     const fn before(self) -> &'static [&'static str] {
         match self {
-            Self::Launch => &[],
+            Self::Launch | Self::RefillRunning | Self::RefillStopped => &[],
             Self::Start => &["launch", "stop"],
             Self::StopKeepingDisk | Self::StopForGood | Self::Destroy | Self::Extend => &["launch"],
         }
@@ -52,19 +56,21 @@ impl Case {
             Self::Start => "start",
             Self::Destroy => "destroy",
             Self::Extend => "extend",
+            Self::RefillRunning | Self::RefillStopped => "refill",
         }
     }
 
     /// What must be there after success.
     const fn succeeded(self) -> Left {
+        use InstanceState::{Ready, Stopped, Terminated};
         match self {
-            Self::Launch => Left { states: &[InstanceState::Ready], logins: 1, extended: false },
-            Self::StopKeepingDisk => Left { states: &[InstanceState::Stopped], logins: 1, extended: false },
-            Self::StopForGood | Self::Destroy => {
-                Left { states: &[InstanceState::Terminated], logins: 1, extended: false }
-            }
-            Self::Start => Left { states: &[InstanceState::Ready], logins: 2, extended: false },
-            Self::Extend => Left { states: &[InstanceState::Ready], logins: 1, extended: true },
+            Self::Launch => Left::in_state(&[Ready]),
+            Self::StopKeepingDisk => Left::in_state(&[Stopped]),
+            Self::StopForGood | Self::Destroy => Left::in_state(&[Terminated]),
+            Self::Start => Left { logins: 2, ..Left::in_state(&[Ready]) },
+            Self::Extend => Left { extended: true, ..Left::in_state(&[Ready]) },
+            Self::RefillRunning => Left { spare: true, ..Left::in_state(&[Ready]) },
+            Self::RefillStopped => Left { spare: true, ..Left::in_state(&[Stopped]) },
         }
     }
 
@@ -73,13 +79,13 @@ impl Case {
     const fn undone(self) -> Left {
         use InstanceState::{Failed, Ready, Stopped, Terminated};
         let states: &[InstanceState] = match self {
-            Self::Launch => &[Failed, Terminated],
+            Self::Launch | Self::RefillRunning | Self::RefillStopped => &[Failed, Terminated],
             Self::StopKeepingDisk => &[Ready, Stopped],
             Self::StopForGood | Self::Destroy => &[Ready, Terminated],
             Self::Start => &[Stopped],
             Self::Extend => &[Ready],
         };
-        Left { states, logins: self.succeeded().logins, extended: false }
+        Left { states, extended: false, ..self.succeeded() }
     }
 }
 
@@ -107,18 +113,35 @@ impl House {
 impl Street {
     pub(super) async fn of(case: Case) -> Self {
         let on_stop = if case == Case::StopForGood { "terminate" } else { "stop" };
-        let world = World::asleep(json!({ "on_stop": on_stop })).await;
+        let kind = if case == Case::RefillStopped { "stopped" } else { "running" };
+        // The pool is to have none: what is asked for here is never claimed and never ended by its keeper.
+        let pool = json!({ "size": 0, "kind": kind });
+        let world = World::asleep(json!({ "on_stop": on_stop, "warm_pool": pool })).await;
         let (houses, reconciled) = (AtomicUsize::new(0), Mutex::new(Instant::now()));
         Self { case, world: Arc::new(world), houses, reconciled }
     }
 
     async fn request(&self, house: &House, what: &str) -> ExecutionId {
+        if what == "refill" {
+            return self.enlist(house).await;
+        }
         if what != "launch" {
             return self.world.ask(&house.user, house.instance(), what, what).await.execution_id;
         }
         let accepted = self.world.create(&house.user, what).await;
         *house.instance.lock().unwrap() = Some(accepted.instance_id);
         accepted.execution_id
+    }
+
+    async fn enlist(&self, house: &House) -> ExecutionId {
+        let (app, id) = (&self.world.app, self.world.configuration);
+        let mut connection = app.deps.pool.acquire().await.unwrap();
+        let published = configurations::published(&app.deps.pool, &[id]).await.unwrap().remove(&id).unwrap();
+        let execution =
+            pool::enlist(&app.deps, &app.definitions, &mut connection, id, &published).await.unwrap();
+        let subject = app.deps.executions.load(execution).await.unwrap().unwrap().subject;
+        *house.instance.lock().unwrap() = Some(InstanceId::from(subject));
+        execution
     }
 
     /// What the process `holder` does beside its worker.
@@ -163,7 +186,7 @@ impl Proof for Street {
     }
 
     fn accepted_steps(&self) -> usize {
-        usize::from(self.case == Case::Launch)
+        usize::from(matches!(self.case.kind(), ExecutionKind::Launch | ExecutionKind::Refill))
     }
 
     async fn accept(&self, house: &House) -> ExecutionId {

@@ -70,6 +70,8 @@ proofs! {
     start = Start,
     destroy = Destroy,
     extend = Extend,
+    refill_running = RefillRunning,
+    refill_stopped = RefillStopped,
 }
 
 #[test]
