@@ -1,13 +1,16 @@
 //! What machines say about their boots.
 
+use std::net::Ipv4Addr;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use cloudapp_contract::boot_report::{BootOutcome, BootReport};
-use cloudapp_domain::InstanceState;
-use sqlx::PgExecutor;
+use cloudapp_contract::instance::NoteKind;
+use cloudapp_domain::{BootId, InstanceState};
 use sqlx::types::Json;
+use sqlx::{PgConnection, PgExecutor};
 
 use crate::deps::Deps;
-use crate::instance::{self, InstanceRecord};
+use crate::instance::{self, InstanceRecord, Note, note};
 use crate::ports::{Identity, IdentityVerifier};
 
 /// `pendingTime` is cut to seconds, and EC2's clock is not ours.
@@ -80,19 +83,107 @@ pub(crate) async fn take(
     .execute(&mut *transaction)
     .await?;
     if taken.rows_affected() == 1 {
-        // It has certainly left `pending`: have EC2 asked for its addresses.
+        // Executions before machines, as steps lock them.
+        deps.executions.wake(&mut transaction, instance.id().as_uuid()).await?;
+        runs(&mut transaction, deps, &instance, Address::told(report, &identity)).await?;
+        note_reboot(&mut transaction, deps, &instance, report.boot_id).await?;
+    }
+    transaction.commit().await?;
+    deps.signals.work();
+    Ok(())
+}
+
+/// Where a machine says that it can be reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Address {
+    /// Here.
+    Known(String),
+    /// It does not know: EC2 is asked.
+    AskEc2,
+}
+
+impl Address {
+    fn told(report: &BootReport, identity: &Identity) -> Self {
+        match report.public_ipv4.as_deref().map(str::trim) {
+            None => Self::AskEc2,
+            Some("") => Self::Known(identity.private_ip.to_string()),
+            Some(text) => match text.parse::<Ipv4Addr>() {
+                Ok(address) => Self::Known(address.to_string()),
+                Err(_) => Self::AskEc2,
+            },
+        }
+    }
+}
+
+/// A machine that reports runs, whatever EC2 has told so far. With its address it can be used at once, and the shared
+/// describe confirms that in a while, for whoever came up at about the same time together.
+async fn runs(
+    connection: &mut PgConnection,
+    deps: &Deps,
+    instance: &InstanceRecord,
+    address: Address,
+) -> Result<(), sqlx::Error> {
+    let (query, at, host) = match address {
+        Address::Known(host) => (
+            "update instance set ec2_state = 'running', host = $3, look_at = least(look_at, $2), \
+                 state = case when state = 'launching' then 'booting' else state end \
+             where id = $1 and (ec2_state is null or ec2_state = 'pending')",
+            deps.after(deps.settings.pace.look),
+            Some(host),
+        ),
+        Address::AskEc2 => (
+            "update instance set look_at = $2, host = coalesce($3, host) \
+             where id = $1 and ec2_state is distinct from 'running'",
+            deps.clock.now(),
+            None,
+        ),
+    };
+    let ran = sqlx::query(query)
+        .bind(instance.id().as_uuid())
+        .bind(at)
+        .bind(host)
+        .execute(&mut *connection)
+        .await?;
+    if ran.rows_affected() == 0 {
+        // EC2 last said that it stops or has stopped, which must be out of date.
         sqlx::query(
             "update instance set look_at = $2 where id = $1 and ec2_state is distinct from 'running'",
         )
         .bind(instance.id().as_uuid())
         .bind(deps.clock.now())
-        .execute(&mut *transaction)
+        .execute(connection)
         .await?;
-        deps.executions.wake(&mut transaction, instance.id().as_uuid()).await?;
     }
-    transaction.commit().await?;
-    deps.signals.work();
     Ok(())
+}
+
+/// A further boot of the same start is a reboot: of the host, or by somebody on the machine.
+async fn note_reboot(
+    connection: &mut PgConnection,
+    deps: &Deps,
+    instance: &InstanceRecord,
+    boot: BootId,
+) -> Result<(), sqlx::Error> {
+    let booted_before: bool = sqlx::query_scalar(
+        "select exists (select from boot_report where instance_id = $1 and generation = $2 and boot_id <> $3)",
+    )
+    .bind(instance.id().as_uuid())
+    .bind(instance.generation)
+    .bind(boot.as_uuid())
+    .fetch_one(&mut *connection)
+    .await?;
+    if !booted_before {
+        return Ok(());
+    }
+    let rebooted = Note {
+        instance: instance.id().as_uuid(),
+        dedupe: format!("{}:{boot}", NoteKind::Rebooted.as_str()),
+        kind: NoteKind::Rebooted,
+        sentence: "It was rebooted, by AWS or by somebody on the machine; what ran on it was started anew."
+            .to_owned(),
+        actor: None,
+    };
+    note(connection, deps.clock.now(), &[rebooted]).await.map(drop)
 }
 
 fn prove(deps: &Deps, report: &BootReport, identity: &Identity) -> Result<(), ReportError> {

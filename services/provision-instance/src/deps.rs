@@ -10,6 +10,7 @@ use sqlx::PgPool;
 use crate::crash::CrashPoints;
 use crate::instance::{self, InstanceRecord};
 use crate::limiter::Limiter;
+use crate::placing::Doorbell;
 use crate::ports::{LoginCertificates, Machines};
 use crate::settings::Settings;
 
@@ -23,6 +24,8 @@ pub(crate) struct Deps {
     pub(crate) certificates: Arc<dyn LoginCertificates>,
     pub(crate) executions: Store,
     pub(crate) signals: Signals,
+    /// Calls this process's placer.
+    pub(crate) doorbell: Doorbell,
     pub(crate) settings: Settings,
     pub(crate) crash: CrashPoints,
 }
@@ -35,7 +38,7 @@ impl Deps {
 
     /// Whether `then` is longer ago than the window in which EC2 may not find what it has just made.
     pub(crate) fn grace_is_over(&self, then: DateTime<Utc>) -> bool {
-        self.clock.now() > then + TimeDelta::from_std(self.settings.pace.grace).unwrap_or(TimeDelta::MAX)
+        self.settings.pace.grace_is_over(then, self.clock.now())
     }
 }
 

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::deps::Deps;
 use crate::duty::Duty;
-use crate::launch;
+use crate::placing;
 
 /// Finds machines that nobody owns and ends of machines that were forgotten.
 pub(crate) struct Reconciler {
@@ -95,7 +95,7 @@ impl Reconciler {
         .bind(&ids)
         .fetch_all(&self.deps.pool)
         .await?;
-        let live = launch::live_tokens(&self.deps.pool).await?;
+        let live = placing::live_tokens(&self.deps.pool).await?;
         Ok(machines
             .iter()
             .filter(|machine| !owned.iter().any(|id| id == machine.id.as_str()))

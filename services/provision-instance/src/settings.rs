@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
+
 /// Settings of machines and their executions.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
@@ -40,6 +42,11 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
+    /// Whether at `now` `then` is longer ago than the window in which EC2 may not find what it has just made.
+    pub(crate) fn grace_is_over(&self, then: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+        now > then + TimeDelta::from_std(self.grace).unwrap_or(TimeDelta::MAX)
+    }
+
     /// For production.
     pub(crate) const fn normal(export: Duration) -> Self {
         Self {

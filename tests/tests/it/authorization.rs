@@ -44,6 +44,13 @@ const ROUTES: &[(&str, &str, Who)] = &[
     ("POST", "/api/executions/{id}/cancel", Who::Owner),
     ("GET", "/api/executions", Who::Admin),
     ("POST", "/api/executions/{id}/force", Who::Admin),
+    ("GET", "/api/limits", Who::Admin),
+    ("GET", "/api/limits/me", Who::User),
+    ("PUT", "/api/limits/groups/{group}", Who::Admin),
+    ("DELETE", "/api/limits/groups/{group}", Who::Admin),
+    ("PUT", "/api/limits/users/{sub}", Who::Admin),
+    ("DELETE", "/api/limits/users/{sub}", Who::Admin),
+    ("GET", "/api/pools", Who::Admin),
     ("POST", "/api/boot-reports", Who::Anyone),
     ("POST", "/api/revocations", Who::User),
     ("GET", "/api/revocations/{subject}", Who::User),
@@ -128,7 +135,11 @@ async fn nobody_gets_in_and_nobody_gets_across() {
             } else {
                 accepted.instance_id.to_string()
             };
-            let path = template.replace("{id}", &id).replace("{subject}", &owner.sub);
+            let path = template
+                .replace("{id}", &id)
+                .replace("{subject}", &owner.sub)
+                .replace("{sub}", &owner.sub)
+                .replace("{group}", "science");
             let what = |with: &str| format!("{method} {template} {with}");
             if *who != Who::Anyone {
                 let asked = ask(service, &method, &path, None).await;

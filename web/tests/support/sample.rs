@@ -71,6 +71,7 @@ pub fn machine(
         expires_at: Some(now + TimeDelta::minutes(438)),
         max_expires_at: Some(now + TimeDelta::hours(72)),
         ended_at: state.is_final().then(|| now - TimeDelta::minutes(12)),
+        notes: Vec::new(),
     }
 }
 

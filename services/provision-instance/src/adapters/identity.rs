@@ -13,6 +13,7 @@ impl IdentityVerifier for Ec2Identities {
             instance_id: verified.instance_id,
             account_id: verified.account_id,
             region: verified.region,
+            private_ip: verified.private_ip,
             pending_time: verified.pending_time,
         })
     }

@@ -54,7 +54,7 @@ impl From<ActError> for ApiError {
 
 /// What is to be done about an ask, by the machine's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Plan {
+pub(crate) enum Plan {
     /// A new execution; `cancelling` the one that is under way, if there is one.
     Run { kind: ExecutionKind, cancelling: bool },
     /// The launch or start that is under way is taken back: that is the way down.
@@ -63,7 +63,7 @@ enum Plan {
     Refuse(&'static str),
 }
 
-fn plan(ask: Ask, state: InstanceState, on_stop: OnStop) -> Plan {
+pub(crate) fn plan(ask: Ask, state: InstanceState, on_stop: OnStop) -> Plan {
     use InstanceState::{
         Booting, Failed, Launching, Ready, Requested, Starting, Stopped, Stopping, Terminated, Terminating,
     };

@@ -13,8 +13,8 @@ use super::executions::shown;
 use super::idempotency::{self, Answered, Known};
 use crate::deps::Deps;
 use crate::instance::{Ending, InstanceRecord, close, lock};
-use crate::launch;
 use crate::outbox::{self, Entry, Topic};
+use crate::placing;
 
 /// Characters that a reason may have.
 const LONGEST: usize = 500;
@@ -53,6 +53,7 @@ pub(crate) async fn force(
 ) -> Result<Execution, ApiError> {
     let reason = checked(&request.reason)?;
     carry_out(deps, caller, id, key, request, reason).await?;
+    deps.doorbell.left();
     deps.signals.work();
     deps.signals.changed(id);
     Ok(shown(load(deps, id).await?))
@@ -139,7 +140,7 @@ async fn abandon(
     }
     let Some(instance) = instance else { return Ok(true) };
     let id = instance.id();
-    launch::disown(connection, deps.clock.as_ref(), id).await?;
+    placing::disown(connection, id, deps.clock.now()).await?;
     sqlx::query("update instance set actor = $2 where id = $1 and state not in ('terminated', 'failed')")
         .bind(id.as_uuid())
         .bind(caller.sub.as_str())

@@ -141,6 +141,7 @@ impl InstanceRecord {
             expires_at: self.expires_at,
             max_expires_at: self.max_expires_at,
             ended_at: self.ended_at,
+            notes: Vec::new(),
         }
     }
 }

@@ -6,7 +6,7 @@ use cloudapp_contract::boot_report::BootOutcome;
 use cloudapp_domain::{Failure, FailureCode, Fixer, InstanceState};
 use cloudapp_workflow::{Applied, Step, StepContext, StepError, Undone};
 
-use crate::boot_report::{self, Reported};
+use crate::boot_report;
 use crate::deps::{Deps, subject};
 use crate::instance::InstanceRecord;
 
@@ -39,11 +39,22 @@ impl Step for Boot {
     async fn apply(&self, context: &StepContext<'_>) -> Result<Applied, StepError> {
         let instance = subject(context).await?;
         let report = boot_report::of_current_start(context.pool(), &instance).await?;
-        Ok(match judge(&instance, report.as_ref()) {
-            Verdict::Usable => Applied::done("installed, and reported by the machine"),
-            Verdict::Running => Applied::done("running"),
-            Verdict::Failed(failure) => Applied::Fail(failure),
-            Verdict::NotYet(what) => Applied::wait(self.0.after(self.0.settings.pace.look_at_rest), what),
+        let outlook = outlook(&Booting {
+            state: instance.state(),
+            ec2_state: instance.ec2_state.as_deref(),
+            report: report.as_ref().map(|report| report.outcome),
+            report_required: instance.boot_report_required,
+        });
+        let wait = |what| Applied::wait(self.0.after(self.0.settings.pace.look_at_rest), what);
+        Ok(match outlook {
+            Outlook::Usable => Applied::done("installed, and reported by the machine"),
+            Outlook::Running => Applied::done("running"),
+            Outlook::Lost => Applied::Fail(lost(&instance)),
+            Outlook::InstallationFailed => {
+                Applied::Fail(installation_failed(report.as_ref().map_or("", |report| &report.log_tail)))
+            }
+            Outlook::Installing => wait("the machine is being installed"),
+            Outlook::Starting => wait("AWS is starting the machine"),
         })
     }
 
@@ -53,33 +64,52 @@ impl Step for Boot {
     }
 }
 
-#[derive(Debug, PartialEq, Eq)]
-enum Verdict {
-    Usable,
-    Running,
-    Failed(Failure),
-    NotYet(&'static str),
+/// What is known of a machine that boots.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Booting<'a> {
+    /// The row's state.
+    pub(crate) state: InstanceState,
+    /// EC2's word for the machine's state, when last looked.
+    pub(crate) ec2_state: Option<&'a str>,
+    /// What the machine said of its current start.
+    pub(crate) report: Option<BootOutcome>,
+    /// Whether it has to say something.
+    pub(crate) report_required: bool,
 }
 
-fn judge(instance: &InstanceRecord, report: Option<&Reported>) -> Verdict {
-    let ec2_state = instance.ec2_state.as_deref().unwrap_or("pending");
-    if instance.state().is_final()
-        || matches!(
-            instance.state(),
-            InstanceState::Terminating | InstanceState::Stopping | InstanceState::Stopped
-        )
+/// What is to be expected of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outlook {
+    /// It runs and has reported that it is installed.
+    Usable,
+    /// It runs, and need not report.
+    Running,
+    /// It is gone or going.
+    Lost,
+    /// It has reported that installing failed.
+    InstallationFailed,
+    /// It runs and has not reported yet.
+    Installing,
+    /// EC2 is starting it.
+    Starting,
+}
+
+/// Judges a machine that boots.
+pub(crate) fn outlook(booting: &Booting<'_>) -> Outlook {
+    use InstanceState::{Stopped, Stopping, Terminating};
+    let ec2_state = booting.ec2_state.unwrap_or("pending");
+    if booting.state.is_final()
+        || matches!(booting.state, Terminating | Stopping | Stopped)
         || matches!(ec2_state, "shutting-down" | "terminated" | "stopping" | "stopped")
     {
-        return Verdict::Failed(lost(instance));
+        return Outlook::Lost;
     }
-    match (report, ec2_state) {
-        (Some(Reported { outcome: BootOutcome::Failure, log_tail, .. }), _) => {
-            Verdict::Failed(installation_failed(log_tail))
-        }
-        (Some(_), "running") => Verdict::Usable,
-        (None, "running") if !instance.boot_report_required => Verdict::Running,
-        (None, "running") => Verdict::NotYet("the machine is being installed"),
-        _ => Verdict::NotYet("AWS is starting the machine"),
+    match (booting.report, ec2_state) {
+        (Some(BootOutcome::Failure), _) => Outlook::InstallationFailed,
+        (Some(BootOutcome::Success), "running") => Outlook::Usable,
+        (None, "running") if !booting.report_required => Outlook::Running,
+        (None, "running") => Outlook::Installing,
+        _ => Outlook::Starting,
     }
 }
 

@@ -1,4 +1,47 @@
-//! Whether an event is worth a look: a pure question.
+//! What an event is worth: a pure question.
+
+use cloudapp_domain::InstanceState;
+
+/// What is known about a machine that an event names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Named<'a> {
+    pub(crate) state: InstanceState,
+    /// What EC2 said last.
+    pub(crate) ec2_state: Option<&'a str>,
+    /// Whether the machine itself reports when it can be used.
+    pub(crate) reports: bool,
+}
+
+/// When an event makes the shared describe look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// It says nothing new.
+    Never,
+    /// In a while, in case that what is expected next does not come.
+    Later,
+    /// At once, with whatever else is news.
+    Now,
+}
+
+/// What follows from an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Heard {
+    pub(crate) look: Look,
+    /// Whether the machine is shown as booting from now on.
+    pub(crate) boots: bool,
+}
+
+/// What follows from EC2's word `heard` about a machine. An event is a hint and carries no address. That a machine
+/// which reports by itself runs is no reason to look: its report says so too, brings the address, and comes anyway.
+pub(crate) fn heard(named: &Named<'_>, heard: &str) -> Heard {
+    use InstanceState::{Booting, Launching, Starting};
+    if !is_news(named.ec2_state, heard) {
+        return Heard { look: Look::Never, boots: false };
+    }
+    let expected = heard == "running" && matches!(named.state, Launching | Booting | Starting);
+    let look = if expected && named.reports { Look::Later } else { Look::Now };
+    Heard { look, boots: heard == "running" && named.state == Launching }
+}
 
 /// Where a machine's life goes, as a rank within one start; an event that is not ahead of what is known says nothing.
 fn rank(state: &str) -> Option<u8> {
@@ -17,7 +60,7 @@ fn rank(state: &str) -> Option<u8> {
 ///
 /// Events come early, late, twice or never. Late ones are behind what is known, `pending` is what every start
 /// begins with, and the begin of a stop or an end is only interesting when it was not expected.
-pub(super) fn is_news(known: Option<&str>, heard: &str) -> bool {
+fn is_news(known: Option<&str>, heard: &str) -> bool {
     let Some(heard_rank) = rank(heard) else { return false };
     match known.and_then(rank) {
         // Nothing known is as good as pending.
@@ -47,6 +90,19 @@ mod tests {
         assert!(!is_news(Some("stopped"), "stopping"), "late");
         assert!(is_news(Some("running"), "terminated"), "events in between were lost");
         assert!(!is_news(Some("running"), "rebooting"), "unknown words are ignored");
+    }
+
+    #[test]
+    fn a_machine_that_reports_is_not_looked_at_when_it_runs() {
+        let named = |state, ec2_state, reports| Named { state, ec2_state, reports };
+        let launching = named(InstanceState::Launching, Some("pending"), true);
+        assert_eq!(heard(&launching, "running"), Heard { look: Look::Later, boots: true });
+        let silent = named(InstanceState::Launching, None, false);
+        assert_eq!(heard(&silent, "running"), Heard { look: Look::Now, boots: true });
+        assert_eq!(heard(&launching, "terminated"), Heard { look: Look::Now, boots: false });
+        assert_eq!(heard(&launching, "pending"), Heard { look: Look::Never, boots: false });
+        let stopped = named(InstanceState::Stopped, Some("stopped"), true);
+        assert_eq!(heard(&stopped, "running"), Heard { look: Look::Now, boots: false }, "started outside");
     }
 
     proptest! {

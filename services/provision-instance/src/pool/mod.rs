@@ -22,8 +22,6 @@ pub(crate) use census::census;
 pub(crate) use claim::{Claimant, Claimed, claim};
 pub(crate) use keeper::Pools;
 pub(crate) use refill::definition;
-#[cfg(test)]
-pub(crate) use spares::enlist;
 pub(crate) use wake::{needs_waking, wake};
 
 /// Whose spares are. Never a Cognito `sub`, which is a UUID.

@@ -1,3 +1,5 @@
+use std::net::IpAddr;
+
 use chrono::{DateTime, Utc};
 use cloudapp_domain::Ec2InstanceId;
 
@@ -10,6 +12,8 @@ pub(crate) struct Identity {
     pub(crate) account_id: String,
     /// The region it runs in.
     pub(crate) region: String,
+    /// Its address inside the VPC.
+    pub(crate) private_ip: IpAddr,
     /// When its current start was asked for (`pendingTime`), to the second.
     pub(crate) pending_time: DateTime<Utc>,
 }

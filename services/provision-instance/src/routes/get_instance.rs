@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::application::access;
 use crate::instance;
 
-/// One machine, for its owner and for admins.
+/// One machine, for its owner and for admins, with what happened to it from outside.
 #[utoipa::path(
     get, path = "/api/instances/{id}", operation_id = "get_instance", tag = "machines",
     params(("id" = InstanceId, Path)),
@@ -28,5 +28,6 @@ pub(super) async fn handler(
     let found = instance::load(&app.deps.pool, id).await.map_err(|error| ApiError::internal(&error))?;
     let found = found.filter(|found| !found.is_spare()).ok_or_else(|| ApiError::not_found("machine"))?;
     access::require(&app.guard, &caller, found.owner(), "machine")?;
-    Ok(Json(found.into_contract()))
+    let notes = instance::notes(&app.deps.pool, id).await.map_err(|error| ApiError::internal(&error))?;
+    Ok(Json(Instance { notes, ..found.into_contract() }))
 }

@@ -29,6 +29,9 @@ pub struct BootReport {
     /// Public host keys: type and base64, one each.
     #[serde(default)]
     pub host_keys: Vec<String>,
+    /// Its public IPv4 address, empty if it has none; absent if it does not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_ipv4: Option<String>,
     /// The instance identity document, exactly as the metadata service gave it.
     pub identity_document: String,
     /// Its `rsa2048` signature (PKCS#7, base64 without armour), as the metadata service gave it.

@@ -98,6 +98,86 @@ pub struct Instance {
     pub max_expires_at: Option<DateTime<Utc>>,
     /// When it ended.
     pub ended_at: Option<DateTime<Utc>>,
+    /// What happened to it without its owner asking for it, oldest first. Only where one machine is asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<InstanceNote>,
+}
+
+/// Something that happened to a machine without its owner asking for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct InstanceNote {
+    /// When it was noticed.
+    pub at: DateTime<Utc>,
+    /// What.
+    pub kind: NoteKind,
+    /// The same in words, for the owner to read.
+    pub sentence: String,
+    /// Who did it, where that is known: an admin's `sub`, `aws`, or `machine` (from inside the machine).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+}
+
+/// What happened to a machine without its owner asking for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NoteKind {
+    /// AWS has announced that it takes the spot machine back.
+    SpotWarning,
+    /// AWS took the spot machine back.
+    SpotInterrupted,
+    /// Somebody started it at AWS.
+    StartedOutside,
+    /// Somebody stopped it at AWS.
+    StoppedOutside,
+    /// Somebody ended it at AWS.
+    EndedOutside,
+    /// It was shut down from inside.
+    ShutDownInside,
+    /// AWS stopped or ended it for maintenance.
+    AwsMaintenance,
+    /// AWS stopped or ended it because something of AWS's failed.
+    AwsFailure,
+    /// It booted anew without having been started.
+    Rebooted,
+    /// An admin stopped it at once.
+    ForceStopped,
+    /// AWS no longer knows it.
+    Lost,
+}
+
+impl NoteKind {
+    /// Every kind.
+    pub const ALL: [Self; 11] = [
+        Self::SpotWarning,
+        Self::SpotInterrupted,
+        Self::StartedOutside,
+        Self::StoppedOutside,
+        Self::EndedOutside,
+        Self::ShutDownInside,
+        Self::AwsMaintenance,
+        Self::AwsFailure,
+        Self::Rebooted,
+        Self::ForceStopped,
+        Self::Lost,
+    ];
+
+    /// The stable name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SpotWarning => "spot_warning",
+            Self::SpotInterrupted => "spot_interrupted",
+            Self::StartedOutside => "started_outside",
+            Self::StoppedOutside => "stopped_outside",
+            Self::EndedOutside => "ended_outside",
+            Self::ShutDownInside => "shut_down_inside",
+            Self::AwsMaintenance => "aws_maintenance",
+            Self::AwsFailure => "aws_failure",
+            Self::Rebooted => "rebooted",
+            Self::ForceStopped => "force_stopped",
+            Self::Lost => "lost",
+        }
+    }
 }
 
 /// Whose machines `GET /api/instances` lists.

@@ -7,6 +7,7 @@ pub mod configuration;
 pub mod event;
 pub mod execution;
 pub mod instance;
+pub mod limits;
 pub mod message;
 mod page;
 pub mod pool;

@@ -76,8 +76,9 @@ impl InstanceState {
             (Terminating, Terminated) => true,
             (Terminating, _) => false,
             (_, Terminating) => true,
-            // A machine that somebody terminated outside CloudApp.
-            (Launching | Booting | Ready | Stopping | Stopped | Starting, Terminated) => true,
+            // Cancelled while nothing had been asked for, or by a launch that was taken back; a machine that somebody
+            // terminated outside CloudApp.
+            (Requested | Launching | Booting | Ready | Stopping | Stopped | Starting, Terminated) => true,
             (Requested, Launching)
             | (Launching, Booting)
             | (Booting, Ready)

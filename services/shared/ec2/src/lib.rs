@@ -23,6 +23,6 @@ pub use client::Ec2;
 pub use describe::{FILTER_VALUES, IDS, Page};
 pub use error::{Answer, Ec2Error};
 pub use launch::LaunchRequest;
-pub use machine::{Machine, MachineState};
+pub use machine::{Machine, MachineState, UnknownState};
 pub use network::Subnet;
 pub use power::Shutdown;

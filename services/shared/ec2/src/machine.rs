@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::str::FromStr;
 
 use aws_sdk_ec2::types::{Instance, InstanceLifecycleType, InstanceStateName};
 use chrono::{DateTime, Utc};
@@ -29,6 +30,40 @@ impl MachineState {
     #[must_use]
     pub const fn is_ending(self) -> bool {
         matches!(self, Self::ShuttingDown | Self::Terminated)
+    }
+
+    /// EC2's word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::ShuttingDown => "shutting-down",
+            Self::Terminated => "terminated",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// A word that EC2 does not use for states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("EC2 knows no such state")]
+pub struct UnknownState;
+
+impl FromStr for MachineState {
+    type Err = UnknownState;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        let all = [
+            Self::Pending,
+            Self::Running,
+            Self::ShuttingDown,
+            Self::Terminated,
+            Self::Stopping,
+            Self::Stopped,
+        ];
+        all.into_iter().find(|state| state.as_str() == word).ok_or(UnknownState)
     }
 }
 
@@ -113,9 +148,11 @@ fn state(instance: &Instance) -> Option<MachineState> {
 }
 
 fn state_reason(instance: &Instance) -> Option<String> {
-    let reason = instance.state_reason()?;
+    // The older field, such as `User initiated (2026-11-22 09:00:00 GMT)`; often the only one for stops.
+    let older = || instance.state_transition_reason().filter(|text| !text.is_empty()).map(str::to_owned);
+    let Some(reason) = instance.state_reason() else { return older() };
     match (reason.code().unwrap_or_default(), reason.message().unwrap_or_default()) {
-        ("", "") => None,
+        ("", "") => older(),
         // EC2's messages repeat the code in front.
         (code, message) if message.starts_with(code) => Some(message.to_owned()),
         (code, message) => Some(format!("{code}: {message}")),

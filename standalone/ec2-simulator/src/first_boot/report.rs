@@ -29,6 +29,7 @@ struct Report<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     log_tail: Option<&'a str>,
     host_keys: &'a [String],
+    public_ipv4: &'a str,
     identity_document: String,
     identity_signature: String,
 }
@@ -109,6 +110,7 @@ fn prepare(shared: &Shared, due: &DueReport) -> Option<(String, String)> {
         outcome,
         log_tail: instance.boot_log.as_deref(),
         host_keys: &instance.host_keys,
+        public_ipv4: instance.public_ip.as_deref().unwrap_or_default(),
         identity_document,
         identity_signature,
     };

@@ -70,8 +70,10 @@ proofs! {
     start = Start,
     destroy = Destroy,
     extend = Extend,
-    refill_running = RefillRunning,
+    refill = Refill,
     refill_stopped = RefillStopped,
+    claim = Claim,
+    claim_stopped = ClaimStopped,
 }
 
 #[test]

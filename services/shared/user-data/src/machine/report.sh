@@ -113,6 +113,16 @@ host_keys() {
     done
 }
 
+# The address that EC2 gave it: empty where it has none, left out where the metadata service does not say.
+public_ipv4() {
+    status=$(curl -sS --noproxy '*' --connect-timeout 2 --max-time 5 -H "X-aws-ec2-metadata-token: $session" \
+        -o "$work/public-ipv4" -w '%{http_code}' "$metadata/latest/meta-data/public-ipv4") || return 0
+    case $status in
+        200) printf '"public_ipv4":"%s",' "$(escape <"$work/public-ipv4")" ;;
+        404) printf '"public_ipv4":"",' ;;
+    esac
+}
+
 boot_id() {
     cat "$root/proc/sys/kernel/random/boot_id" 2>/dev/null || cat /proc/sys/kernel/random/boot_id
 }
@@ -123,6 +133,7 @@ body() {
     printf '"outcome":"%s",' "$outcome"
     printf '"log_tail":"%s",' "$(log_tail | escape)"
     printf '"host_keys":[%s],' "$(host_keys)"
+    public_ipv4
     printf '"identity_document":"%s",' "$(escape <"$work/document")"
     printf '"identity_signature":"%s"}' "$(escape <"$work/signature")"
 }

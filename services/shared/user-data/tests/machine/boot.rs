@@ -3,7 +3,7 @@
 use cloudapp_test_sshd::{Account, give_to};
 
 use crate::keys;
-use crate::support::{DOCUMENT, INSTANCE_ID, Machine, SIGNATURE, spec};
+use crate::support::{DOCUMENT, INSTANCE_ID, Machine, PUBLIC_IPV4, SIGNATURE, spec};
 use cloudapp_contract::boot_report::BootOutcome;
 use serde_json::json;
 
@@ -29,6 +29,7 @@ async fn a_good_boot_is_reported_until_it_is_taken() {
     assert_eq!(reports[0], reports[1]);
     let report = &reports[1];
     assert_eq!(report.instance_id.as_str(), INSTANCE_ID);
+    assert_eq!(report.public_ipv4.as_deref(), Some(PUBLIC_IPV4));
     assert_eq!(report.boot_id.to_string(), "0b6f7e5c-3a1d-4c8e-9d2f-5a4b3c2d1e0f");
     assert_eq!((report.outcome, report.log_tail.as_str()), (BootOutcome::Success, ""));
     assert_eq!(report.host_keys, ["ecdsa-sha2-nistp256 AAAAE2VjZHNh", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5"]);

@@ -19,6 +19,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 
 pub(crate) const INSTANCE_ID: &str = "i-0123456789abcdef0";
+pub(crate) const PUBLIC_IPV4: &str = "198.51.100.7";
 /// With everything that is awkward in JSON, and a newline at its end that must not get lost.
 pub(crate) const DOCUMENT: &str =
     "{\n  \"instanceId\" : \"i-0123456789abcdef0\",\n  \"note\" : \"a\\\\b \\\"c\\\"\"\n}\n";
@@ -133,6 +134,10 @@ async fn serve(receiver: Arc<Receiver>) -> String {
         .route(
             "/latest/meta-data/instance-id",
             get(async |headers: HeaderMap| with_token(&headers, INSTANCE_ID)),
+        )
+        .route(
+            "/latest/meta-data/public-ipv4",
+            get(async |headers: HeaderMap| with_token(&headers, PUBLIC_IPV4)),
         )
         .route(
             "/latest/dynamic/instance-identity/document",

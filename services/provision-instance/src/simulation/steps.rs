@@ -1,0 +1,403 @@
+//! The steps of executions: the product's decisions, with this world around them.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use cloudapp_contract::boot_report::BootOutcome;
+use cloudapp_domain::{ExecutionKind, Failure, FailureCode, Fixer, InstanceState, OnStop};
+use cloudapp_ec2::{Ec2Error, MachineState};
+use cloudapp_workflow::{Applied, Undone};
+
+use super::database::{Execution, Instance};
+use super::ec2::Power;
+use super::invariants::Invariant;
+use super::mutants::Mutant;
+use super::replica::Process;
+use super::world::{Topic, World};
+use super::{grace_is_over, placing};
+use crate::launch::{Booting, Outlook, outlook};
+use crate::limiter::Family;
+use crate::settings::Pace;
+
+/// As in production.
+pub(super) const PACE: Pace = Pace::normal(std::time::Duration::from_secs(60));
+
+/// A step did not find out what it came to.
+#[derive(Debug)]
+pub(super) enum StepLost {
+    Database,
+    Lease,
+}
+
+/// A step of an execution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    Admit,
+    Place,
+    Boot,
+    Login,
+    Settle,
+    Start,
+    Stop,
+    Destroy,
+    Gone,
+}
+
+/// The steps of a kind, as its definition has them.
+pub(super) const fn of(kind: ExecutionKind) -> &'static [Step] {
+    use Step::{Admit, Boot, Destroy, Gone, Login, Place, Settle, Start, Stop};
+    match kind {
+        ExecutionKind::Launch => &[Admit, Place, Boot, Login],
+        ExecutionKind::Start => &[Start, Boot, Login],
+        ExecutionKind::Stop => &[Stop, Gone],
+        _ => &[Settle, Destroy, Gone],
+    }
+}
+
+/// A duration as a difference.
+pub(super) fn delta(duration: std::time::Duration) -> TimeDelta {
+    TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
+}
+
+impl Step {
+    pub(super) fn deadline(self) -> TimeDelta {
+        match self {
+            Self::Place => placing::STEP_DEADLINE,
+            Self::Boot => delta(PACE.boot),
+            Self::Start => delta(PACE.place),
+            Self::Stop | Self::Destroy | Self::Gone => delta(PACE.down),
+            Self::Settle => TimeDelta::minutes(20),
+            Self::Login => TimeDelta::minutes(5),
+            Self::Admit => TimeDelta::minutes(1),
+        }
+    }
+
+    pub(super) async fn apply(self, process: &Process, claimed: &Execution) -> Result<Applied, StepLost> {
+        let run = Run { process, claimed };
+        match self {
+            Self::Admit => Ok(Applied::Done(None)),
+            Self::Place => placing::apply(&run).await,
+            Self::Boot => run.boot().await,
+            Self::Login => run.login().await,
+            Self::Settle => run.settle().await,
+            Self::Start => run.start().await,
+            Self::Stop => run.stop().await,
+            Self::Destroy => run.terminate().await,
+            Self::Gone => run.gone().await,
+        }
+    }
+
+    pub(super) async fn undo(self, process: &Process, claimed: &Execution) -> Result<Undone, StepLost> {
+        let run = Run { process, claimed };
+        match self {
+            Self::Admit => run.unadmit().await,
+            Self::Place => placing::undo(&run).await,
+            Self::Start => run.unstart().await,
+            Self::Stop => run.unstop().await,
+            Self::Boot | Self::Login | Self::Settle | Self::Destroy | Self::Gone => Ok(Undone::Done),
+        }
+    }
+}
+
+/// One run of a step.
+pub(super) struct Run<'a> {
+    pub(super) process: &'a Process,
+    pub(super) claimed: &'a Execution,
+}
+
+/// It cannot be done.
+pub(super) fn fail() -> Applied {
+    Applied::Fail(Failure {
+        code: FailureCode::Internal,
+        sentence: String::new(),
+        fixer: Fixer::User,
+        next_step: String::new(),
+        detail: None,
+    })
+}
+
+impl Run<'_> {
+    /// A moment from now.
+    pub(super) fn after(&self, duration: std::time::Duration) -> DateTime<Utc> {
+        self.process.now() + delta(duration)
+    }
+
+    fn wait(&self, duration: std::time::Duration) -> Applied {
+        Applied::Wait { until: self.after(duration), detail: None }
+    }
+
+    /// The row, as it is now.
+    pub(super) async fn subject(&self) -> Result<Instance, StepLost> {
+        let no = self.claimed.subject;
+        let read = self.process.commit(move |world, _| world.db.instances[&no].clone()).await;
+        read.map_err(|_| StepLost::Database)
+    }
+
+    /// A transaction that commits only while this run still holds the execution.
+    pub(super) async fn fenced<T>(
+        &self,
+        action: impl FnOnce(&mut World, DateTime<Utc>) -> T,
+    ) -> Result<T, StepLost> {
+        let claimed = self.claimed;
+        let done = self.process.commit(|world, now| world.holds(claimed).then(|| action(world, now))).await;
+        done.map_err(|_| StepLost::Database)?.ok_or(StepLost::Lease)
+    }
+
+    pub(super) async fn call(&self, family: Family, power: Power, machine: u32) -> Result<(), Ec2Error> {
+        let (claimed, replica) = (self.claimed.no, self.process.replica);
+        self.process.turn(family, 1..=1).await;
+        let action = move |world: &mut World| {
+            world.tell(|| format!("replica {replica}, execution {claimed}: {power:?} machine {machine}"));
+            if power == Power::Terminate {
+                world.check_asked(machine, claimed);
+            }
+            world.power(&[machine], power)
+        };
+        self.process.ec2(family, 1, action).await
+    }
+
+    async fn boot(&self) -> Result<Applied, StepLost> {
+        let instance = self.subject().await?;
+        let of_this_start =
+            instance.reports.values().find(|(generation, _)| *generation == instance.generation);
+        let report = of_this_start.map(|(_, success)| *success);
+        let outlook = outlook(&Booting {
+            state: instance.state,
+            ec2_state: instance.ec2_state.map(MachineState::as_str),
+            report: report.map(|ok| if ok { BootOutcome::Success } else { BootOutcome::Failure }),
+            report_required: instance.reports_boots(),
+        });
+        Ok(match outlook {
+            Outlook::Usable | Outlook::Running => Applied::Done(None),
+            Outlook::Lost => {
+                self.process.sim.with(|world| world.check_lost(instance.no));
+                fail()
+            }
+            Outlook::InstallationFailed => fail(),
+            Outlook::Installing | Outlook::Starting => self.wait(PACE.look_at_rest),
+        })
+    }
+
+    async fn login(&self) -> Result<Applied, StepLost> {
+        let instance = self.subject().await?;
+        if instance.state == InstanceState::Ready {
+            return Ok(Applied::Done(None));
+        }
+        let (no, execution, sim) = (instance.no, self.claimed.no, self.process.sim.clone());
+        let signing = sim.with(|world| world.between(5, 50));
+        sim.sleep(signing).await;
+        let ready = self
+            .fenced(move |world, now| {
+                let unguarded = world.broken(Mutant::ReadyWithoutLooking);
+                let Some(row) = world.db.instances.get_mut(&no) else { return false };
+                if !unguarded && !matches!(row.state, InstanceState::Booting | InstanceState::Starting) {
+                    return false;
+                }
+                row.was_ready = true;
+                let (reported_at, given_at) = (row.reported_at, row.given_at);
+                row.look_at = Some(now + delta(PACE.look_at_rest));
+                world.write_state(no, InstanceState::Ready);
+                world.put(execution, "ready");
+                world.check_usable(no);
+                let running = world.machine_of(no).map_or(0, |machine| machine.running_at + 500);
+                world.check_prompt(no, reported_at.max(running).max(given_at), 1_500, "ready");
+                true
+            })
+            .await?;
+        Ok(if ready { Applied::Done(None) } else { Applied::Retry { detail: None } })
+    }
+
+    async fn unadmit(&self) -> Result<Undone, StepLost> {
+        let (no, cancelled) =
+            (self.claimed.subject, self.claimed.ending == cloudapp_workflow::planner::Ending::Cancelled);
+        let to = if cancelled { InstanceState::Terminated } else { InstanceState::Failed };
+        self.fenced(move |world, _| {
+            if !world.broken(Mutant::QuotaNotGivenBack) {
+                world.close(no, to);
+            }
+        })
+        .await?;
+        Ok(Undone::Done)
+    }
+
+    async fn settle(&self) -> Result<Applied, StepLost> {
+        let (no, own) = (self.claimed.subject, self.claimed.no);
+        let busy = self
+            .process
+            .commit(move |world, _| {
+                world.db.executions.values().any(|e| e.subject == no && e.no != own && e.is_live())
+            })
+            .await
+            .map_err(|_| StepLost::Database)?;
+        Ok(if busy { self.wait(PACE.look / 4) } else { Applied::Done(None) })
+    }
+
+    /// Marks the row as ending, then asks EC2.
+    async fn terminate(&self) -> Result<Applied, StepLost> {
+        let instance = self.subject().await?;
+        if instance.state.is_final() {
+            return Ok(Applied::Done(None));
+        }
+        let no = instance.no;
+        let Some(machine) = instance.machine else {
+            self.fenced(move |world, _| world.close(no, InstanceState::Terminated)).await?;
+            return Ok(Applied::Done(None));
+        };
+        self.fenced(move |world, now| {
+            world.set_state(no, InstanceState::Terminating);
+            world.look_at(no, now + delta(PACE.look));
+        })
+        .await?;
+        let over = self.grace_over(instance.placed_at);
+        match self.call(Family::TerminateInstances, Power::Terminate, machine).await {
+            Ok(()) => Ok(Applied::Done(None)),
+            Err(Ec2Error::NotFound(_)) if over => Ok(Applied::Done(None)),
+            Err(Ec2Error::Permission(_) | Ec2Error::Invalid(_)) => Ok(fail()),
+            Err(_) => Ok(Applied::Retry { detail: None }),
+        }
+    }
+
+    /// Whether EC2 can no longer fail to find what was placed then.
+    pub(super) fn grace_over(&self, placed_at: Option<DateTime<Utc>>) -> bool {
+        let ignored = self.process.sim.with(|world| world.broken(Mutant::GraceIgnoredInTakeBack));
+        ignored || placed_at.is_none_or(|at| grace_is_over(at, self.process.now()))
+    }
+
+    async fn gone(&self) -> Result<Applied, StepLost> {
+        let instance = self.subject().await?;
+        Ok(match instance.state {
+            InstanceState::Terminated | InstanceState::Failed | InstanceState::Stopped => Applied::Done(None),
+            _ => self.wait(PACE.look_at_rest),
+        })
+    }
+
+    async fn stop(&self) -> Result<Applied, StepLost> {
+        let instance = self.subject().await?;
+        if instance.on_stop == OnStop::Terminate {
+            return self.terminate().await;
+        }
+        let Some(machine) = instance.machine else { return Ok(Applied::Done(None)) };
+        if instance.state == InstanceState::Stopped {
+            return Ok(Applied::Done(None));
+        }
+        let no = instance.no;
+        self.fenced(move |world, now| {
+            world.set_state(no, InstanceState::Stopping);
+            world.look_at(no, now + delta(PACE.look));
+        })
+        .await?;
+        match self.call(Family::StopInstances, Power::Stop, machine).await {
+            Ok(()) | Err(Ec2Error::IncorrectState(_)) => Ok(Applied::Done(None)),
+            Err(Ec2Error::Permission(_) | Ec2Error::Invalid(_) | Ec2Error::SpotNotStoppable(_)) => Ok(fail()),
+            Err(_) => Ok(Applied::Retry { detail: None }),
+        }
+    }
+
+    async fn unstop(&self) -> Result<Undone, StepLost> {
+        let instance = self.subject().await?;
+        let Some(machine) = instance.machine.filter(|_| instance.state == InstanceState::Stopping) else {
+            return Ok(Undone::Done);
+        };
+        let Ok(machines) = self.process.look(vec![machine]).await else { return Ok(Undone::Retry) };
+        if machines.iter().any(|machine| machine.state == MachineState::Running) {
+            self.fenced(move |world, _| world.set_state(instance.no, InstanceState::Ready)).await?;
+        }
+        Ok(Undone::Done)
+    }
+
+    async fn start(&self) -> Result<Applied, StepLost> {
+        let mut instance = self.subject().await?;
+        let no = instance.no;
+        if instance.state == InstanceState::Stopped {
+            self.fenced(move |world, now| {
+                if world.set_state(no, InstanceState::Starting) {
+                    let same = world.broken(Mutant::GenerationNotRaised);
+                    let Some(row) = world.db.instances.get_mut(&no) else { return };
+                    if !same {
+                        row.generation += 1;
+                    }
+                    row.asked_at = Some(now);
+                }
+            })
+            .await?;
+            instance = self.subject().await?;
+        }
+        let Some(machine) = instance.machine.filter(|_| instance.state == InstanceState::Starting) else {
+            return Ok(Applied::Done(None));
+        };
+        match self.call(Family::StartInstances, Power::Start, machine).await {
+            Ok(()) => {
+                self.fenced(move |world, now| {
+                    world.look_at(no, now + delta(PACE.look));
+                    let stale = world.broken(Mutant::StartKeepsOldState);
+                    let Some(row) = world.db.instances.get_mut(&no) else { return };
+                    if row.ec2_state == Some(MachineState::Stopped) && !stale {
+                        row.ec2_state = Some(MachineState::Pending);
+                    }
+                })
+                .await?;
+                Ok(Applied::Done(None))
+            }
+            Err(
+                Ec2Error::Throttled(_)
+                | Ec2Error::Unavailable(_)
+                | Ec2Error::OutcomeUnknown(_)
+                | Ec2Error::IncorrectState(_)
+                | Ec2Error::Capacity(_),
+            ) => Ok(Applied::Retry { detail: None }),
+            Err(_) => Ok(fail()),
+        }
+    }
+
+    async fn unstart(&self) -> Result<Undone, StepLost> {
+        let instance = self.subject().await?;
+        let no = instance.no;
+        let Some(machine) = instance.machine.filter(|_| !instance.state.is_final()) else {
+            return Ok(Undone::Done);
+        };
+        match self.call(Family::StopInstances, Power::Stop, machine).await {
+            Ok(()) | Err(Ec2Error::NotFound(_) | Ec2Error::IncorrectState(_)) => {}
+            Err(_) => return Ok(Undone::Retry),
+        }
+        let Ok(machines) = self.process.look(vec![machine]).await else { return Ok(Undone::Retry) };
+        if !machines.iter().all(|m| m.state == MachineState::Stopped || m.state.is_ending()) {
+            return Ok(Undone::Wait { until: self.after(PACE.look) });
+        }
+        self.fenced(move |world, _| {
+            if world.set_state(no, InstanceState::Stopped)
+                && let Some(row) = world.db.instances.get_mut(&no)
+            {
+                row.ec2_state = Some(MachineState::Stopped);
+            }
+        })
+        .await?;
+        Ok(Undone::Done)
+    }
+}
+
+impl World {
+    pub(super) fn look_at(&mut self, no: u32, at: DateTime<Utc>) {
+        if let Some(row) = self.db.instances.get_mut(&no) {
+            row.look_at = Some(at);
+        }
+    }
+
+    /// A machine of a living row is ended only by an execution that ends it or takes its launch back.
+    fn check_asked(&mut self, machine: u32, execution: u32) {
+        let Some(row) = self.db.by_machine(machine) else { return };
+        let asked = self.db.executions.get(&execution).is_some_and(|e| {
+            e.subject == row.no
+                && (e.phase == cloudapp_workflow::planner::Phase::Undoing
+                    || matches!(e.kind, ExecutionKind::Stop | ExecutionKind::Destroy))
+        });
+        let no = row.no;
+        if !asked {
+            self.violate(Invariant::EndedOnlyWhenAsked, || {
+                format!("execution {execution} ended machine {machine} of instance {no} unasked")
+            });
+        }
+    }
+
+    /// Wakes what waits on every replica.
+    pub(super) fn work(&mut self, from: usize) {
+        self.signal(Topic::Work, from);
+    }
+}

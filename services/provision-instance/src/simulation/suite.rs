@@ -1,0 +1,71 @@
+//! The tests.
+
+use super::invariants::Violation;
+use super::mutants::Mutant;
+use super::{Outcome, play};
+
+/// Steps of one run of the suite, unless the environment says otherwise.
+const STEPS: u64 = 1_000_000;
+/// Seeds within which each broken product must be caught.
+const SEEDS: u64 = 400;
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name)
+        .ok()
+        .map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
+}
+
+/// Plays a seed once more, telling it.
+fn tell(seed: u64, mutant: Option<Mutant>) -> String {
+    let Outcome { violation, trace, .. } = play(seed, mutant, true);
+    let said =
+        violation.map_or_else(String::new, |Violation { invariant, what }| format!("{invariant:?}: {what}"));
+    format!("seed {seed}: {said}\n{}", trace.join("\n"))
+}
+
+#[test]
+fn holds() {
+    let (first, steps) = (number("CLOUDAPP_SIMULATION_SEED"), number("CLOUDAPP_SIMULATION_STEPS"));
+    let (mut seed, mut played, mut machines) = (first.unwrap_or(0), 0, 0);
+    loop {
+        let outcome = play(seed, None, false);
+        if outcome.violation.is_some() {
+            panic!("{}", tell(seed, None));
+        }
+        played += outcome.steps;
+        machines += outcome.machines;
+        if first.is_some() && steps.is_none() {
+            println!("{}", tell(seed, None));
+            break;
+        }
+        seed += 1;
+        if played >= steps.unwrap_or(STEPS) {
+            break;
+        }
+    }
+    println!("{played} steps, {machines} machines, seeds up to {seed}");
+}
+
+#[test]
+fn the_same_seed_is_the_same_story() {
+    for seed in [0, 1, 2, 3] {
+        assert_eq!(play(seed, None, true).trace, play(seed, None, true).trace, "seed {seed}");
+    }
+}
+
+#[test]
+fn every_broken_product_is_caught() {
+    let mut missed = Vec::new();
+    for mutant in Mutant::ALL.iter().copied() {
+        let caught =
+            (0..SEEDS).find_map(|seed| play(seed, Some(mutant), false).violation.map(|found| (seed, found)));
+        match caught {
+            Some((seed, Violation { invariant, what })) => {
+                println!("{mutant:?} is caught by {invariant:?} with seed {seed} ({what})");
+            }
+            None => missed.push(format!("{mutant:?}: {}", mutant.what())),
+        }
+    }
+    assert!(Mutant::ALL.len() >= 30);
+    assert!(missed.is_empty(), "not caught:\n{}", missed.join("\n"));
+}
