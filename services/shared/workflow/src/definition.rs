@@ -132,8 +132,9 @@ impl StepContext<'_> {
     /// # Errors
     /// If the database fails.
     pub async fn begin(&self) -> Result<FencedTransaction, StepError> {
-        let (transaction, moments) = (self.pool.begin().await?, self.moments.clone());
-        Ok(FencedTransaction { transaction, execution: self.execution.id, fence: self.fence, moments })
+        let transaction = self.pool.begin().await?;
+        let (execution, fence, moments) = (self.execution.id, self.fence, self.moments.clone());
+        Ok(FencedTransaction { transaction, execution, fence, moments })
     }
 
     /// For reading.

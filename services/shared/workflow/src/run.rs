@@ -210,7 +210,7 @@ impl Runner {
         keep_attempts: bool,
     ) -> Result<Go, StoreError> {
         Ok(Go::Stop(match self.store.record_rest(claimed, until, detail, keep_attempts).await? {
-            Written::Yes(standing) => Some(standing.next_run_at),
+            Written::Yes(standing) | Written::Cancelled(standing) => Some(standing.next_run_at),
             Written::LeaseLost => None,
         }))
     }
@@ -237,11 +237,8 @@ impl Runner {
     fn go(&self, claimed: &Claimed, course: Course, written: &Written) -> Go {
         match (written, course) {
             (Written::LeaseLost, _) => Go::Stop(None),
-            (Written::Yes(_), Course::Step(_)) => Go::On,
-            // A cancel came before the end; the next run turns back.
-            (Written::Yes(standing), Course::End(ExecutionState::Succeeded)) if standing.cancel.is_some() => {
-                Go::Stop(Some(standing.next_run_at))
-            }
+            // A cancel that came before the end: the next look turns it back.
+            (Written::Cancelled(_), _) | (Written::Yes(_), Course::Step(_)) => Go::On,
             (Written::Yes(_), Course::End(state)) => {
                 let (kind, id) = (claimed.execution.kind, claimed.execution.id);
                 metrics::counter!(

@@ -50,9 +50,9 @@ pub enum StoreError {
 pub struct Store {
     pub(crate) pool: PgPool,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) moments: Moments,
     /// What runs write about their executions goes through here, so that those who write together share a commit.
     writes: Coalescer<write::Writer>,
+    pub(crate) moments: Moments,
 }
 
 impl Store {
@@ -60,7 +60,7 @@ impl Store {
     #[must_use]
     pub fn new(pool: PgPool, clock: Arc<dyn Clock>) -> Self {
         let writes = Coalescer::new(write::Writer(pool.clone()), write::BOUNDS);
-        Self { pool, clock, moments: Moments::default(), writes }
+        Self { pool, clock, writes, moments: Moments::default() }
     }
 
     /// The same executions, a harness watching their runs.

@@ -145,12 +145,12 @@ impl Store {
         course: Course,
     ) -> Result<Written, StoreError> {
         let now = write.now;
-        let written = self.commit(write).await?;
-        if let Written::Yes(standing) = &written {
+        let written = self.writes.submit(write).await?;
+        if let Written::Yes(standing) | Written::Cancelled(standing) = &written {
             (claimed.cancel, claimed.wakeups) = (standing.cancel.clone(), standing.wakeups);
-            if let Course::Step(position) = course {
-                (claimed.position, claimed.attempt, claimed.step_started_at) = (position, 1, Some(now));
-            }
+        }
+        if let (Written::Yes(_), Course::Step(position)) = (&written, course) {
+            (claimed.position, claimed.attempt, claimed.step_started_at) = (position, 1, Some(now));
         }
         Ok(written)
     }

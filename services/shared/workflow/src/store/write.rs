@@ -73,6 +73,8 @@ pub(super) struct Mark {
 pub(crate) enum Written {
     /// It took place, and this is how the row stands since.
     Yes(Standing),
+    /// It was to succeed and has been cancelled since; nothing was written, and this is how the row stands.
+    Cancelled(Standing),
     /// Somebody else has claimed the execution since; nothing was written.
     LeaseLost,
 }
@@ -100,16 +102,17 @@ impl Job for Writer {
 
     async fn handle(&self, writes: &[Write]) -> Result<Vec<Written>, StoreError> {
         // One statement, hence one transaction. Rows are locked in the order of their ids, as wherever several are
-        // locked at once, and only under the fence that their run holds. A step that failed stays `failed` when it
-        // is undone, so that one can see where it went wrong. What was to succeed and has been cancelled rests instead,
-        // for its next run to turn back: an accepted cancel must never end in a machine that runs on.
-        let rows: Vec<(Uuid, Option<Json<Failure>>, i64, DateTime<Utc>)> = sqlx::query_as(
+        // locked at once, and only under the fence that their run holds. A cancel that came before a success stands
+        // against it. A step that failed stays `failed` when it is undone, so that one can see where it went wrong.
+        let rows: Vec<(Uuid, bool, Option<Json<Failure>>, i64, DateTime<Utc>)> = sqlx::query_as(
             "with asked as ( \
                  select * from jsonb_to_recordset($1) as a (id uuid, fence bigint, now timestamptz, ending text, \
                      failure jsonb, position int, lease_until timestamptz, state text, until timestamptz, \
                      wakeups bigint, keep_attempts boolean, marks jsonb) \
              ), held as ( \
-                 select asked.*, asked.state = 'succeeded' and e.cancel is not null as turned from asked join execution e on e.id = asked.id and e.fence = asked.fence \
+                 select asked.*, e.cancel, e.wakeups as woken, e.next_run_at, \
+                     asked.state is distinct from 'succeeded' or e.cancel is null as stands \
+                 from asked join execution e on e.id = asked.id and e.fence = asked.fence \
                  order by asked.id for no key update of e \
              ), written as ( \
                  update execution e set \
@@ -125,8 +128,8 @@ impl Job for Writer {
                                     when h.until is null or h.keep_attempts then e.attempt else 0 end, \
                      next_run_at = case when h.turned then h.now when h.until is null then e.next_run_at \
                                         when e.wakeups = h.wakeups then h.until else h.now end \
-                 from held h where e.id = h.id \
-                 returning e.id, e.cancel, e.wakeups, e.next_run_at \
+                 from held h where e.id = h.id and h.stands \
+                 returning e.id, e.next_run_at \
              ), marked as ( \
                  update execution_step s set \
                      state = coalesce(m.state, s.state), detail = coalesce(m.detail, s.detail), \
@@ -134,25 +137,27 @@ impl Job for Writer {
                      finished_at = case when m.ends then coalesce(s.finished_at, h.now) else s.finished_at end \
                  from held h cross join lateral jsonb_to_recordset(h.marks) as m (position int, onwards boolean, \
                      state text, detail text, begins boolean, ends boolean) \
-                 where s.execution_id = h.id \
+                 where s.execution_id = h.id and h.stands \
                      and (s.position = m.position or (m.onwards and s.position > m.position)) \
                      and (m.onwards is not true or s.state = 'pending') \
                      and (m.state is not null or s.detail is distinct from m.detail) \
                      and not (s.state = 'failed' and m.state = 'undone') \
              ) \
-             select id, cancel, wakeups, next_run_at from written",
+             select id, stands, cancel, woken, coalesce(w.next_run_at, h.next_run_at) \
+             from held h left join written w using (id)",
         )
         .bind(Json(writes))
         .fetch_all(&self.0)
         .await?;
-        let mut standings: HashMap<Uuid, Standing> = rows
+        let mut written: HashMap<Uuid, Written> = rows
             .into_iter()
-            .map(|(id, cancel, wakeups, next_run_at)| {
-                (id, Standing { cancel: cancel.map(|Json(cancel)| cancel), wakeups, next_run_at })
+            .map(|(id, stands, cancel, wakeups, next_run_at)| {
+                let cancel = cancel.map(|Json(cancel)| cancel);
+                let standing = Standing { cancel, wakeups, next_run_at };
+                (id, if stands { Written::Yes(standing) } else { Written::Cancelled(standing) })
             })
             .collect();
-        let outcome = |write: &Write| standings.remove(&write.id).map_or(Written::LeaseLost, Written::Yes);
-        Ok(writes.iter().map(outcome).collect())
+        Ok(writes.iter().map(|write| written.remove(&write.id).unwrap_or(Written::LeaseLost)).collect())
     }
 }
 

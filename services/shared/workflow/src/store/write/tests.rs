@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use cloudapp_coalesce::Coalescer;
-use cloudapp_domain::{Clock as _, ExecutionId, SystemClock};
+use cloudapp_domain::{Clock as _, ExecutionId, FailureCode, Fixer, SystemClock};
 use cloudapp_postgres::testing::TestDatabase;
 use futures::future::join_all;
 
@@ -56,6 +56,16 @@ fn on(id: Uuid, fence: i64) -> Write {
             Mark { position: 0, state: Some("succeeded"), ends: true, ..Mark::default() },
             Mark { position: 1, state: Some("running"), begins: true, ..Mark::default() },
         ],
+    }
+}
+
+fn failure() -> Failure {
+    Failure {
+        code: FailureCode::Cancelled,
+        sentence: "You cancelled it.".to_owned(),
+        fixer: Fixer::User,
+        next_step: "Nothing.".to_owned(),
+        detail: None,
     }
 }
 
@@ -122,6 +132,29 @@ async fn a_row_that_cannot_be_written_harms_no_other() {
 }
 
 #[tokio::test]
+async fn a_cancel_stands_against_a_success_and_against_nothing_else() {
+    let world = world(3).await;
+    sqlx::query("update execution set cancel = $1 where id = any($2)")
+        .bind(Json(failure()))
+        .bind(&world.ids[1..])
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    let succeed = |id| Write { next: Next::End { state: "succeeded" }, marks: vec![], ..on(id, 1) };
+    let writes = [succeed(world.ids[0]), succeed(world.ids[1]), on(world.ids[2], 1)];
+    let written = world.submit_all(writes).await;
+    assert!(matches!(written[0], Ok(Written::Yes(_))), "{written:?}");
+    assert!(
+        matches!(&written[1], Ok(Written::Cancelled(standing)) if standing.cancel.is_some()),
+        "{written:?}"
+    );
+    assert!(matches!(&written[2], Ok(Written::Yes(standing)) if standing.cancel.is_some()), "{written:?}");
+    let states: Vec<String> =
+        sqlx::query_scalar("select state from execution order by id").fetch_all(&world.pool).await.unwrap();
+    assert_eq!(states, ["succeeded", "running", "running"]);
+}
+
+#[tokio::test]
 async fn without_a_database_every_caller_is_told() {
     let world = world(10).await;
     let pool = world.pool.clone();
@@ -141,7 +174,7 @@ async fn a_wake_up_before_the_rest_is_not_lost() {
     let written = world.submit_all(world.ids.iter().map(|id| rest(*id))).await;
     let due = |n: usize| match written[n].as_ref().unwrap() {
         Written::Yes(standing) => standing.next_run_at,
-        Written::LeaseLost => panic!("the lease was not lost"),
+        lost => panic!("it holds the lease: {lost:?}"),
     };
     assert!(due(0) <= SystemClock.now(), "woken: it runs at once");
     assert!((due(1) - until).abs() < TimeDelta::milliseconds(1), "it rests");
