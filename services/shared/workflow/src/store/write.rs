@@ -120,13 +120,13 @@ impl Job for Writer {
                      ending = coalesce(h.ending, e.ending), failure = coalesce(h.failure, e.failure), \
                      position = coalesce(h.position, e.position), \
                      step_started_at = case when h.position is null then e.step_started_at else h.now end, \
-                     state = case when h.turned then e.state else coalesce(h.state, e.state) end, \
-                     finished_at = case when h.state is null or h.turned then e.finished_at else h.now end, \
+                     state = coalesce(h.state, e.state), \
+                     finished_at = case when h.state is null then e.finished_at else h.now end, \
                      lease_until = h.lease_until, \
                      lease_holder = case when h.lease_until is null then null else e.lease_holder end, \
                      attempt = case when h.position is not null then 1 \
                                     when h.until is null or h.keep_attempts then e.attempt else 0 end, \
-                     next_run_at = case when h.turned then h.now when h.until is null then e.next_run_at \
+                     next_run_at = case when h.until is null then e.next_run_at \
                                         when e.wakeups = h.wakeups then h.until else h.now end \
                  from held h where e.id = h.id and h.stands \
                  returning e.id, e.next_run_at \
