@@ -111,10 +111,7 @@ pub(super) async fn take_in(
         return Ok(0);
     }
     let mut transaction = deps.pool.begin().await?;
-    // Executions first, then machines, each in the order of their ids: nobody who does the same ever waits in a circle.
-    let woken: Vec<Uuid> =
-        rows.iter().filter(|row| row.course(machines, deps).wakes).map(|row| row.id).collect();
-    deps.executions.wake_many(&mut transaction, &woken).await?;
+    // In the order of their ids, and executions last: nobody who does the same ever waits in a circle.
     let locked: Vec<Row> = sqlx::query_as(select_rows!("where i.id = any($1) order by i.id for update of i"))
         .bind(&news)
         .fetch_all(&mut *transaction)
@@ -133,6 +130,10 @@ pub(super) async fn take_in(
     note(&mut transaction, deps.clock.now(), &notes).await?;
     for (row, course) in &courses {
         step_alone(&mut transaction, deps, row, course).await?;
+    }
+    let woken: Vec<Uuid> = courses.iter().filter(|(_, course)| course.wakes).map(|(row, _)| row.id).collect();
+    if !woken.is_empty() {
+        deps.executions.wake_many(&mut transaction, &woken).await?;
     }
     transaction.commit().await?;
     Ok(courses.len())

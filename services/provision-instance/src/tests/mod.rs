@@ -12,5 +12,6 @@ mod placing;
 mod pool;
 mod process;
 mod proof;
+mod relay;
 mod resume;
 mod traffic;

@@ -106,28 +106,6 @@ impl Store {
         Ok(())
     }
 
-    /// As [`Self::wake`], for many at once. Locks the executions in the order of their ids, so call it before rows of
-    /// subjects are locked: that is the order of steps.
-    ///
-    /// # Errors
-    /// If the database fails.
-    pub async fn wake_many(
-        &self,
-        connection: &mut PgConnection,
-        subjects: &[Uuid],
-    ) -> Result<(), StoreError> {
-        sqlx::query(
-            "update execution set wakeups = wakeups + 1, next_run_at = least(next_run_at, $2) \
-             where id in (select id from execution where subject = any($1) \
-                          and state in ('pending', 'running') order by id for update)",
-        )
-        .bind(subjects)
-        .bind(self.clock.now())
-        .execute(connection)
-        .await?;
-        Ok(())
-    }
-
     /// Asks an execution to end and to undo what it did; `why` becomes its failure. `false` if it has ended already.
     /// A second request changes nothing.
     ///
