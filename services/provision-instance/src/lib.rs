@@ -74,6 +74,7 @@ use application::admitting::Admissions;
 use crash::CrashPoints;
 use deps::Deps;
 use feed::Feed;
+use instance::Loader;
 use limiter::Limiter;
 use placing::Doorbell;
 use tasks::Outlets;
@@ -137,6 +138,7 @@ fn dependencies(args: &Args, aws: &aws_config::SdkConfig, pool: &PgPool, clock: 
         limiter,
         certificates: Arc::new(adapters::KmsCertificates::new(key)),
         executions: Store::new(pool.clone(), Arc::clone(clock)),
+        subjects: Loader::new(pool.clone()),
         signals: Signals::default(),
         doorbell: Doorbell::default(),
         settings: args.settings(),

@@ -14,5 +14,6 @@ mod placing;
 mod pool;
 mod process;
 mod proof;
+mod relay;
 mod resume;
 mod traffic;
