@@ -15,6 +15,8 @@ pub(crate) struct Known {
     pub(crate) ec2_reason: Option<String>,
     pub(crate) host: Option<String>,
     pub(crate) zone: Option<String>,
+    /// When EC2 was last asked to make or start it.
+    pub(crate) asked_at: Option<DateTime<Utc>>,
     pub(crate) placed_at: Option<DateTime<Utc>>,
     /// Since when EC2 has not known it.
     pub(crate) missing_since: Option<DateTime<Utc>>,
@@ -81,7 +83,7 @@ pub(crate) fn course(
     grace: TimeDelta,
 ) -> Course {
     let Some(machine) = machine else { return missing(known, now, grace) };
-    if is_stale(known.ec2_state, machine.state) {
+    if is_stale(known.ec2_state, machine.state) || is_before_start(known, machine.state, now, grace) {
         return Course::NOTHING;
     }
     let asked_for = known.coming_down && matches!(known.state, InstanceState::Stopping);
@@ -101,6 +103,16 @@ const fn is_stale(known: Option<MachineState>, said: MachineState) -> bool {
         (Some(MachineState::Running), MachineState::Pending)
             | (Some(MachineState::ShuttingDown), MachineState::Pending | MachineState::Running)
     ) || matches!((known, said), (Some(MachineState::Terminated), said) if !matches!(said, MachineState::Terminated))
+}
+
+/// A copy that lags behind, or a look that was under way, may show a machine as stopped that has just been started:
+/// that is believed only when it lasts, for a start may fail at EC2, too.
+fn is_before_start(known: &Known, said: MachineState, now: DateTime<Utc>, grace: TimeDelta) -> bool {
+    known.busy
+        && known.state == InstanceState::Starting
+        && known.ec2_state == Some(MachineState::Pending)
+        && matches!(said, MachineState::Stopping | MachineState::Stopped)
+        && known.asked_at.is_some_and(|asked_at| now <= asked_at + grace)
 }
 
 /// NotFound is not "gone" while EC2 may not find what it has just made, nor on the first look that misses it.
@@ -215,6 +227,7 @@ mod tests {
             ec2_reason: None,
             host: None,
             zone: None,
+            asked_at: Some(at(0)),
             placed_at: Some(at(0)),
             missing_since: None,
             busy,
@@ -268,6 +281,16 @@ mod tests {
         assert_eq!(look(&row, Some(&running)).step, Step::ReadyAgain);
         let asked = Known { coming_down: true, ..row };
         assert_eq!(look(&asked, Some(&running)).step, Step::Keep, "EC2 has not been asked yet");
+    }
+
+    #[test]
+    fn a_machine_that_was_just_started_is_not_stopped_because_a_look_was_late() {
+        let stopped = machine(MachineState::Stopped);
+        let row = known(InstanceState::Starting, Some(MachineState::Pending), true);
+        let just_started = Known { asked_at: Some(at(999)), ..row.clone() };
+        assert!(look(&just_started, Some(&stopped)).is_nothing());
+        let course = look(&row, Some(&stopped));
+        assert_eq!(course.seen.map(|seen| seen.state), Some(MachineState::Stopped), "EC2 did not start it");
     }
 
     #[test]

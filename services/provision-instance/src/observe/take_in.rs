@@ -88,6 +88,7 @@ impl Row {
             ec2_reason: self.ec2_state_reason.clone(),
             host: self.host.clone(),
             zone: self.zone.clone(),
+            asked_at: self.asked_at,
             placed_at: self.placed_at,
             missing_since: self.missing_since,
             busy: self.busy,

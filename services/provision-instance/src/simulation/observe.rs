@@ -66,7 +66,8 @@ async fn heard(process: &Process, message: Message) -> Result<(), Lost> {
                 reports,
             };
             if world.broken(Mutant::EventsBelieved) {
-                let believed = world.ec2.machines.get(&machine).map(|machine| Machine { state, ..machine.clone() });
+                let believed =
+                    world.ec2.machines.get(&machine).map(|machine| Machine { state, ..machine.clone() });
                 world.take_in(no, believed.as_ref(), now);
                 return true;
             }
@@ -261,6 +262,7 @@ impl World {
             ec2_reason: None,
             host: None,
             zone: None,
+            asked_at: row.asked_at,
             placed_at: row.placed_at,
             missing_since: row.missing_since,
             busy,

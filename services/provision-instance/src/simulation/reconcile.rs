@@ -67,8 +67,8 @@ async fn pass(process: &Process) -> Result<(), ()> {
     end(process, remove.iter().map(number).collect()).await?;
     end(process, end_again.iter().map(number).collect()).await?;
     let grace = delta(PACE.grace);
-    let forget =
-        process.commit(move |world, now| world.db.parked.retain(|_, parked| parked.received_at >= now - grace));
+    let forget = process
+        .commit(move |world, now| world.db.parked.retain(|_, parked| parked.received_at >= now - grace));
     forget.await.map_err(drop)
 }
 
@@ -127,7 +127,7 @@ impl World {
 
     /// What nobody owns is ended on a later pass.
     fn check_phases(&mut self, machine: MachineNo) {
-        let age = self.now - self.ec2.machines.get(&machine).map_or(0, |machine| machine.started);
+        let age = self.now - self.ec2.machines.get(&machine).map_or(0, |machine| machine.made);
         if age < 90_000 && self.db.by_machine(machine).is_none() {
             self.violate(Invariant::TwoPhases, || format!("machine {machine} was ended after {age} ms"));
         }
