@@ -49,6 +49,8 @@ const ROUTES: &[(&str, &str, Who)] = &[
     ("PUT", "/api/limits/users/{sub}", Who::Admin),
     ("DELETE", "/api/limits/users/{sub}", Who::Admin),
     ("GET", "/api/pools", Who::Admin),
+    ("GET", "/api/executions", Who::Admin),
+    ("POST", "/api/executions/{id}/force", Who::Admin),
     ("POST", "/api/boot-reports", Who::Anyone),
     ("GET", "/api/fleet", Who::Admin),
     ("POST", "/api/revocations", Who::User),

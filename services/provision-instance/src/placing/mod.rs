@@ -29,7 +29,7 @@ use tokio::sync::futures::Notified;
 
 pub(crate) use attempt::live_tokens;
 pub(crate) use placer::Placer;
-pub(crate) use queue::{Placement, abandon, enqueue, leave, load};
+pub(crate) use queue::{Placement, abandon, disown, enqueue, leave, load};
 
 /// Placing cannot go on now; it is tried again.
 #[derive(Debug, thiserror::Error)]

@@ -4,6 +4,7 @@ mod admission;
 mod ends;
 mod export;
 mod faults;
+mod force;
 mod launch;
 mod lifecycle;
 mod limiter;

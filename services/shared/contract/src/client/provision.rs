@@ -4,7 +4,7 @@ use serde_json::json as body;
 
 use super::transport::{CallError, Transport, json, send, write};
 use crate::Page;
-use crate::execution::{Execution, LoginDetails};
+use crate::execution::{Execution, ExecutionQuery, ForceExecution, LoginDetails};
 use crate::instance::{
     Accepted, CreateInstance, ExtendInstance, Instance, InstanceQuery, RequestCredentials,
 };
@@ -187,6 +187,27 @@ impl<'a> ProvisionClient<'a> {
     /// `forbidden`, `fresh_sign_in_required`, `not_found` if there is none.
     pub async fn remove_user_limit(&self, sub: &UserSub) -> Result<(), CallError> {
         send(self.request(Method::DELETE, &["limits", "users", sub.as_str()])).await.map(drop)
+    }
+
+    /// Everybody's executions, newest first. For admins.
+    ///
+    /// # Errors
+    /// `forbidden`, `fresh_sign_in_required`, `invalid`.
+    pub async fn executions(&self, query: &ExecutionQuery) -> Result<Page<Execution>, CallError> {
+        json(self.request(Method::GET, &["executions"]).query(query)).await
+    }
+
+    /// Brings a stuck execution to its end. For admins.
+    ///
+    /// # Errors
+    /// `forbidden`, `fresh_sign_in_required`, `not_found`, `conflict` if it is not stuck.
+    pub async fn force(
+        &self,
+        id: ExecutionId,
+        key: &str,
+        request: &ForceExecution,
+    ) -> Result<Execution, CallError> {
+        json(write(self.request(Method::POST, &["executions", &id.to_string(), "force"]), key, request)).await
     }
 
     /// From now on, tokens issued before are no longer good for changes.
