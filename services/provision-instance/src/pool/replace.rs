@@ -59,7 +59,7 @@ impl Step for Replacing {
     }
 
     async fn apply(&self, context: &StepContext<'_>) -> Result<Applied, StepError> {
-        let instance = self.0.subject(context).await?;
+        let instance = self.deps.subject(context).await?;
         match need(&instance) {
             Need::Nothing => {
                 let limit = TimeDelta::from_std(self.login.deadline()).unwrap_or(TimeDelta::MAX);
