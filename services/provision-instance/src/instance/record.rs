@@ -48,6 +48,10 @@ pub(crate) struct InstanceRecord {
     pub(crate) max_expires_at: Option<DateTime<Utc>>,
     pub(crate) ended_at: Option<DateTime<Utc>>,
     pub(crate) missing_since: Option<DateTime<Utc>>,
+    pub(crate) warn_at: Option<DateTime<Utc>>,
+    pub(crate) warn_end: Option<DateTime<Utc>>,
+    pub(crate) stop_at: Option<DateTime<Utc>>,
+    pub(crate) idle_stop_at: Option<DateTime<Utc>>,
     pool: Option<Word<SpareKind>>,
     warm: Option<String>,
 }
@@ -108,6 +112,11 @@ impl InstanceRecord {
         self.warm.as_deref() == Some("claimed")
     }
 
+    /// Whether a pool should have had a machine for its owner and had none that was any good.
+    pub(crate) fn is_missed(&self) -> bool {
+        self.warm.as_deref() == Some("missed")
+    }
+
     /// Its type and zone, for people.
     pub(crate) fn offering(&self) -> String {
         let kind = self.instance_type.as_deref().unwrap_or("machine");
@@ -117,6 +126,7 @@ impl InstanceRecord {
     /// As the API shows it.
     pub(crate) fn into_contract(self) -> Instance {
         let ended = self.state().is_final();
+        let is_ready = self.state() == InstanceState::Ready;
         Instance {
             id: self.id(),
             state: self.state(),
@@ -140,6 +150,8 @@ impl InstanceRecord {
             ready_at: self.ready_at,
             expires_at: self.expires_at,
             max_expires_at: self.max_expires_at,
+            stop_at: self.stop_at.filter(|_| is_ready),
+            idle_stop_at: self.idle_stop_at.filter(|_| is_ready),
             ended_at: self.ended_at,
             notes: Vec::new(),
         }

@@ -34,7 +34,7 @@ use tokio::sync::futures::Notified;
 pub(crate) use attempt::live_tokens;
 pub(crate) use line::Onlooker;
 pub(crate) use placer::Placer;
-pub(crate) use queue::{Placement, abandon, enqueue, leave, load};
+pub(crate) use queue::{Placement, abandon, disown, enqueue, leave, load};
 pub(crate) use tags::OwnerTags;
 
 /// Placing cannot go on now; it is tried again.

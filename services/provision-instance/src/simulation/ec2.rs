@@ -32,6 +32,8 @@ pub(super) struct Machine {
     pub(super) batch: Option<u32>,
     pub(super) offering: usize,
     pub(super) state: MachineState,
+    /// When it was made.
+    pub(super) made: Moment,
     /// When it was last started.
     pub(super) started: Moment,
     /// Its boot that it has reported, by when that began.
@@ -136,6 +138,7 @@ impl World {
             batch,
             offering,
             state: MachineState::Pending,
+            made: self.now,
             started: self.now,
             reported: None,
             running_at: self.now,
