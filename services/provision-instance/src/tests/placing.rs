@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::limiter::{Family, Priority};
 use crate::placing::{OwnerTags, Placer};
+use crate::prune::Pruner;
 use crate::testing::World;
 
 /// As many launches of as many users, accepted before anything is asked.
@@ -274,6 +275,42 @@ async fn what_was_made_and_is_gone_is_asked_for_anew_under_another_token() {
             .unwrap();
     assert_eq!(attempts, [("ended".to_owned(), 1), ("fulfilled".to_owned(), 2)]);
     until_count(&world, "select count(*) from batch where next_run_at is not null", 0).await;
+}
+
+#[tokio::test]
+async fn how_machines_were_placed_is_forgotten_long_after_their_end() {
+    let world = World::asleep(json!({})).await;
+    burst(&world, 2).await;
+    all_in_the_queue(&world, 2).await;
+    let placer = Placer::new(world.app.deps.clone(), "hand");
+    world
+        .until("both are placed", async || {
+            placer.pass().await.unwrap();
+            (made(&world).await == 2).then_some(())
+        })
+        .await;
+    let pruner = Pruner::new(world.app.deps.clone(), "hand");
+    for sql in [
+        "update instance set state = 'terminated', ended_at = now() - interval '8 days' where owner = 'user-0'",
+        "update launch_attempt set settled_at = now() - interval '8 days'",
+        "update batch set created_at = now() - interval '8 days'",
+    ] {
+        sqlx::query(sql).execute(world.pool()).await.unwrap();
+    }
+    pruner.pass().await.unwrap();
+    assert_eq!(count(&world, "select count(*) from placement").await, 1, "one machine still lives");
+    assert_eq!(count(&world, "select count(*) from batch").await, 1);
+    assert_eq!(count(&world, "select count(*) from launch_attempt").await, 0);
+    sqlx::query("update instance set state = 'terminated', ended_at = now() - interval '8 days'")
+        .execute(world.pool())
+        .await
+        .unwrap();
+    pruner.pass().await.unwrap();
+    for sql in
+        ["select count(*) from placement", "select count(*) from batch_member", "select count(*) from batch"]
+    {
+        assert_eq!(count(&world, sql).await, 0, "{sql}");
+    }
 }
 
 #[tokio::test]
