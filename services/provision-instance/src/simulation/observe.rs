@@ -192,7 +192,8 @@ async fn look(process: &Process) -> Result<i64, Lost> {
                     continue;
                 };
                 let age = (now - row.asked_at.unwrap_or(row.created_at)).to_std().unwrap_or_default();
-                let motion = InMotion { state: row.state, age, reports: row.reports_boots(), instance_type: None };
+                let motion =
+                    InMotion { state: row.state, age, reports: row.reports_boots(), instance_type: None };
                 let rest = next_look(&motion, &Learned::default(), PACE.look, PACE.look_at_rest);
                 row.look_at = Some(now + delta(rest));
                 due.push((row.no, machine));

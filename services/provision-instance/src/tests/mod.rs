@@ -6,6 +6,7 @@ mod export;
 mod faults;
 mod launch;
 mod lifecycle;
+mod lifetime;
 mod limiter;
 mod limits;
 mod placing;
