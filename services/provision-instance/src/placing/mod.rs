@@ -32,7 +32,7 @@ use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
 pub(crate) use attempt::live_tokens;
-pub(crate) use line::{Line, Onlooker};
+pub(crate) use line::Onlooker;
 pub(crate) use placer::Placer;
 pub(crate) use queue::{Placement, abandon, disown, enqueue, leave, load};
 pub(crate) use tags::OwnerTags;
