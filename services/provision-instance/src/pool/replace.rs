@@ -8,7 +8,7 @@ use cloudapp_domain::{Failure, InstanceState};
 use cloudapp_workflow::{Applied, Step, StepContext, StepError, Undone};
 
 use super::wake::give_back;
-use crate::deps::{Deps, subject};
+use crate::deps::Deps;
 use crate::instance::InstanceRecord;
 
 /// The launch's last step. A machine that came from a pool may have died there unnoticed, when the steps that would have
@@ -59,7 +59,7 @@ impl Step for Replacing {
     }
 
     async fn apply(&self, context: &StepContext<'_>) -> Result<Applied, StepError> {
-        let instance = subject(context).await?;
+        let instance = self.deps.subject(context).await?;
         match need(&instance) {
             Need::Nothing => {
                 let limit = TimeDelta::from_std(self.login.deadline()).unwrap_or(TimeDelta::MAX);
