@@ -35,9 +35,10 @@ impl Step for Stop {
         }
         let mut transaction = context.begin().await?;
         set_state(&mut transaction, &instance, InstanceState::Stopping).await?;
-        sqlx::query("update instance set look_at = $2 where id = $1")
+        sqlx::query("update instance set look_at = $2, reason = coalesce($3, reason) where id = $1")
             .bind(instance.id().as_uuid())
             .bind(self.0.after(self.0.settings.pace.look))
+            .bind(&input.reason)
             .execute(&mut *transaction)
             .await?;
         transaction.commit().await?;

@@ -20,6 +20,8 @@ pub(crate) struct Known {
     pub(crate) missing_since: Option<DateTime<Utc>>,
     /// A launch or start is under way: what goes wrong there is that execution's to judge.
     pub(crate) busy: bool,
+    /// A stop or an end that CloudApp was asked for is under way: EC2 may not have been told of it yet.
+    pub(crate) coming_down: bool,
 }
 
 /// What EC2 said, to be written down.
@@ -82,7 +84,8 @@ pub(crate) fn course(
     if is_stale(known.ec2_state, machine.state) {
         return Course::NOTHING;
     }
-    let step = step(known.state, machine.state, known.busy);
+    let asked_for = known.coming_down && matches!(known.state, InstanceState::Stopping);
+    let step = step(known.state, machine.state, known.busy || asked_for);
     let seen = seen(known, machine);
     let news = known.ec2_state != Some(machine.state);
     let told =
@@ -113,8 +116,9 @@ fn missing(known: &Known, now: DateTime<Utc>, grace: TimeDelta) -> Course {
     Course { step, wakes: step == Step::Lost, ..Course::NOTHING }
 }
 
-/// The step from `state` that EC2's word calls for. `busy` says that a launch or start is under way.
-const fn step(state: InstanceState, machine: MachineState, busy: bool) -> Step {
+/// The step from `state` that EC2's word calls for. `busy` says that a launch or start is under way, or the stop that
+/// `state` is of.
+pub(crate) const fn step(state: InstanceState, machine: MachineState, busy: bool) -> Step {
     use InstanceState::{
         Booting, Failed, Launching, Ready, Requested, Starting, Stopped, Stopping, Terminated, Terminating,
     };
@@ -126,6 +130,8 @@ const fn step(state: InstanceState, machine: MachineState, busy: bool) -> Step {
         (_, MachineState::Terminated) => Step::Gone,
         (_, MachineState::ShuttingDown) => Step::Become(Terminating),
         (Stopping, MachineState::Stopped) => Step::Stopped,
+        // Stopped and started again outside CloudApp, between two looks.
+        (Stopping, MachineState::Running) if !busy => Step::ReadyAgain,
         (Ready | Booting | Starting, MachineState::Stopped) => Step::Stopped,
         (Ready, MachineState::Stopping) => Step::Become(Stopping),
         // Started outside CloudApp: it counts as ready again, for it was installed before.
@@ -212,6 +218,7 @@ mod tests {
             placed_at: Some(at(0)),
             missing_since: None,
             busy,
+            coming_down: false,
         }
     }
 
@@ -252,6 +259,15 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_stop_that_nobody_asked_for_and_that_is_over_leaves_the_machine_ready() {
+        let running = machine(MachineState::Running);
+        let row = known(InstanceState::Stopping, Some(MachineState::Stopping), false);
+        assert_eq!(look(&row, Some(&running)).step, Step::ReadyAgain);
+        let asked = Known { coming_down: true, ..row };
+        assert_eq!(look(&asked, Some(&running)).step, Step::Keep, "EC2 has not been asked yet");
     }
 
     #[test]

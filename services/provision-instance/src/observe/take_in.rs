@@ -35,6 +35,7 @@ pub(super) struct Row {
     created_at: DateTime<Utc>,
     missing_since: Option<DateTime<Utc>>,
     busy: bool,
+    coming_down: bool,
 }
 
 /// The columns of [`Row`], for a query over `instance i`.
@@ -44,7 +45,9 @@ macro_rules! select_rows {
             "select i.id, i.ec2_instance_id, i.state, i.ec2_state, i.ec2_state_reason, i.host, i.zone, \
                  i.instance_type, i.generation, i.boot_report_required, i.asked_at, i.placed_at, i.created_at, \
                  i.missing_since, exists (select from execution e where e.subject = i.id \
-                     and e.state in ('pending', 'running') and e.kind in ('launch', 'start', 'refill')) as busy \
+                     and e.state in ('pending', 'running') and e.kind in ('launch', 'start', 'refill')) as busy, \
+                 exists (select from execution e where e.subject = i.id \
+                     and e.state in ('pending', 'running') and e.kind in ('stop', 'destroy')) as coming_down \
              from instance i ",
             $rest
         )
@@ -88,6 +91,7 @@ impl Row {
             placed_at: self.placed_at,
             missing_since: self.missing_since,
             busy: self.busy,
+            coming_down: self.coming_down,
         }
     }
 

@@ -108,7 +108,7 @@ impl Database {
     }
 
     /// Client tokens of requests that may still make machines.
-    pub(super) fn live_tokens(&self) -> std::collections::BTreeSet<String> {
+    pub(super) fn live_tokens(&self) -> std::collections::HashSet<String> {
         self.batches
             .values()
             .filter_map(|batch| batch.attempt.as_ref())
