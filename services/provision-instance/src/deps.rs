@@ -10,6 +10,7 @@ use sqlx::PgPool;
 use crate::crash::CrashPoints;
 use crate::instance::{self, InstanceRecord};
 use crate::limiter::Limiter;
+use crate::placing::Doorbell;
 use crate::ports::{LoginCertificates, Machines};
 use crate::settings::Settings;
 
@@ -23,6 +24,8 @@ pub(crate) struct Deps {
     pub(crate) certificates: Arc<dyn LoginCertificates>,
     pub(crate) executions: Store,
     pub(crate) signals: Signals,
+    /// Calls this process's placer.
+    pub(crate) doorbell: Doorbell,
     pub(crate) settings: Settings,
     pub(crate) crash: CrashPoints,
 }

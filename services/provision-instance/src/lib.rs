@@ -2,10 +2,12 @@
 //!
 //! * `routes/` — one file per operation; they call `application/`, which decides and writes in one transaction.
 //! * `launch/` and `lifecycle/` — the steps of executions, run by `cloudapp-workflow`.
+//! * `placing/` — launches that wait, asked for together: batches, attempts, fallback.
 //! * `observe/` — what EC2 says: events as hints, one shared describe as the truth.
 //! * `limiter/` — how fast EC2 is asked, by all replicas together.
 //! * `outbox/` — what leaves: login details, notices, the event log.
 //! * `pool/` — spare machines that are claimed at the click.
+//! * `limits/` — how many machines people may have.
 //! * `reconcile` and `lifetime` — beside the workflow: machines that nobody owns, machines whose time is over.
 //! * `ports/` — what all that needs from outside; `adapters/` — EC2, SQS, SNS, S3 and KMS behind them.
 //!
@@ -27,6 +29,7 @@ mod launch;
 mod lifecycle;
 mod lifetime;
 mod limiter;
+mod limits;
 mod observe;
 mod outbox;
 mod placing;
@@ -70,6 +73,7 @@ use crash::CrashPoints;
 use deps::Deps;
 use feed::Feed;
 use limiter::Limiter;
+use placing::Doorbell;
 use tasks::Outlets;
 
 /// Serves and works until `shutdown`, as its role says. Never migrates: see [`migrate`].
@@ -132,6 +136,7 @@ fn dependencies(args: &Args, aws: &aws_config::SdkConfig, pool: &PgPool, clock: 
         certificates: Arc::new(adapters::KmsCertificates::new(key)),
         executions: Store::new(pool.clone(), Arc::clone(clock)),
         signals: Signals::default(),
+        doorbell: Doorbell::default(),
         settings: args.settings(),
         crash: CrashPoints::at(crash_at),
     }

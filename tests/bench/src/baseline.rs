@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use cloudapp_rig::{Companion, Program, Programs, Rig, RigOptions, Usage, free_port};
+use cloudapp_rig::{Companion, Program, Programs, Rig, RigOptions, free_port};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -31,8 +31,6 @@ pub(crate) struct Burst {
     pub(crate) seconds: f64,
     pub(crate) throttled: u64,
     calls: u64,
-    /// The service's memory and CPU at the end.
-    pub(crate) usage: Usage,
 }
 
 impl Burst {
@@ -102,10 +100,80 @@ impl Baseline {
         let ready = requests.join_all().await.into_iter().flatten().count();
         let seconds = started.elapsed().as_secs_f64();
         let calls: Ec2Calls = count_calls(rig.control()).await?;
-        let usage = service.process.usage();
         drop(service);
         rig.stop().await;
-        Ok(Burst { ready, seconds, throttled: calls.throttled, calls: calls.run_and_describe(), usage })
+        Ok(Burst { ready, seconds, throttled: calls.throttled, calls: calls.run_and_describe() })
+    }
+
+    /// Machines per second that users get over this many connections, without EC2's buckets.
+    pub(crate) async fn creates_per_second(
+        &self,
+        programs: &Programs,
+        connections: usize,
+        duration: Duration,
+    ) -> anyhow::Result<f64> {
+        let rig =
+            Rig::start(RigOptions::measured(programs.clone(), "500-1000", "500-1000").unthrottled()).await?;
+        let service = self.start(&rig).await?;
+        let started = Instant::now();
+        let mut workers = JoinSet::new();
+        for connection in 0..connections {
+            let (http, url) = (service.http.clone(), service.url.clone());
+            workers.spawn(async move {
+                let mut made = 0_u32;
+                while started.elapsed() < duration {
+                    made += u32::from(create(&http, &url, connection).await.is_some());
+                }
+                made
+            });
+        }
+        let made: u32 = workers.join_all().await.into_iter().sum();
+        let took = started.elapsed().as_secs_f64();
+        drop(service);
+        rig.stop().await;
+        Ok(f64::from(made) / took)
+    }
+
+    /// Its anonymous memory, idle and after 200 launches, 50 at a time; KiB.
+    pub(crate) async fn memory(&self, programs: &Programs) -> anyhow::Result<(u64, u64)> {
+        let rig =
+            Rig::start(RigOptions::measured(programs.clone(), "100-200", "100-200").unthrottled()).await?;
+        let service = self.start(&rig).await?;
+        let idle = service.process.usage().anonymous_kib;
+        for _ in 0..4 {
+            let mut requests = JoinSet::new();
+            for number in 0..50 {
+                let (http, url) = (service.http.clone(), service.url.clone());
+                requests.spawn(async move { create(&http, &url, number).await });
+            }
+            requests.join_all().await;
+        }
+        let after = service.process.usage().anonymous_kib;
+        drop(service);
+        rig.stop().await;
+        Ok((idle, after))
+    }
+
+    /// CPU milliseconds per minute for each of so many machines that it waits for.
+    pub(crate) async fn waiting(&self, programs: &Programs, machines: usize) -> anyhow::Result<f64> {
+        let rig = Rig::start(RigOptions::measured(programs.clone(), "3600000", "1000").unthrottled()).await?;
+        let service = self.start(&rig).await?;
+        let mut requests = JoinSet::new();
+        for number in 0..machines {
+            let (http, url) = (service.http.clone(), service.url.clone());
+            requests.spawn(async move { create(&http, &url, number).await });
+        }
+        while count_calls(rig.control()).await?.of("RunInstances") < machines as u64 {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let (before, started) = (service.process.usage(), Instant::now());
+        tokio::time::sleep(Duration::from_secs(45)).await;
+        let minutes = started.elapsed().as_secs_f64() / 60.0;
+        let cpu = service.process.usage().cpu_since(&before) * 1000.0 / minutes / machines as f64;
+        drop((service, requests));
+        rig.stop().await;
+        Ok(cpu)
     }
 
     /// One click after the other, this far apart: how much longer each took than EC2 until the machine ran. (The

@@ -22,6 +22,7 @@ pub(crate) struct Creator {
     /// Makes idempotency keys differ between creators.
     name: Arc<str>,
     next: Arc<AtomicUsize>,
+    accepted: Arc<AtomicUsize>,
 }
 
 impl Creator {
@@ -40,7 +41,14 @@ impl Creator {
             authorizations: Arc::new(authorizations),
             name: name.into(),
             next: Arc::default(),
+            accepted: Arc::default(),
         })
+    }
+
+    /// Counts there what is accepted.
+    pub(crate) fn counting(mut self, accepted: &Arc<AtomicUsize>) -> Self {
+        self.accepted = Arc::clone(accepted);
+        self
     }
 
     /// Asks for one machine for the next user; `None` if it was not accepted, else how long that took.
@@ -60,6 +68,7 @@ impl Creator {
         let accepted = answer.status().as_u16() == 202;
         // Read to the end, so that the connection can be used again.
         answer.bytes().await.ok()?;
+        self.accepted.fetch_add(usize::from(accepted), Ordering::Relaxed);
         accepted.then(|| started.elapsed())
     }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use chrono::{DateTime, Utc};
+use cloudapp_contract::instance::CreateInstance;
 use cloudapp_domain::{Clock as _, ConfigurationId, SystemClock};
 use cloudapp_ec2_simulator::Control;
 use cloudapp_rig::{DatabaseWork, Replica, ReplicaId, Rig, RigOptions, Usage};
@@ -73,14 +74,18 @@ impl World {
         Ok(())
     }
 
-    /// Asks for a machine for this user.
-    pub(crate) async fn create(&self, user: usize, key: &str) -> anyhow::Result<()> {
-        let request = cloudapp_contract::instance::CreateInstance {
+    /// The body of a create.
+    pub(crate) fn request(&self) -> CreateInstance {
+        CreateInstance {
             configuration_id: self.configuration,
             ssh_public_key: Some(cloudapp_rig::PUBLIC_KEY.to_owned()),
             hours: None,
-        };
-        self.replica().api()?.speak(self.token(user)).create(key, &request).await?;
+        }
+    }
+
+    /// Asks for a machine for this user.
+    pub(crate) async fn create(&self, user: usize, key: &str) -> anyhow::Result<()> {
+        self.replica().api()?.speak(self.token(user)).create(key, &self.request()).await?;
         Ok(())
     }
 
@@ -155,7 +160,41 @@ pub(crate) struct Reading {
     pub(crate) database: DatabaseWork,
 }
 
+/// What one of many things cost.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Each {
+    replica_ms: f64,
+    database_ms: f64,
+    statements: f64,
+    transactions: f64,
+}
+
+impl std::fmt::Display for Each {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} ms CPU + {} ms PostgreSQL, {} statements, {} transactions",
+            number(self.replica_ms),
+            number(self.database_ms),
+            number(self.statements),
+            number(self.transactions)
+        )
+    }
+}
+
 impl Reading {
+    /// What each of so many things cost since an earlier reading: tells more than a rate where others use the machine
+    /// too.
+    pub(crate) fn each_since(&self, earlier: &Self, things: f64) -> Each {
+        let (work, things) = (self.database.since(&earlier.database), things.max(1.0));
+        Each {
+            replica_ms: self.replica.cpu_since(&earlier.replica) * 1000.0 / things,
+            database_ms: work.cpu_seconds * 1000.0 / things,
+            statements: work.statements as f64 / things,
+            transactions: work.transactions as f64 / things,
+        }
+    }
+
     /// Where the cores went since an earlier reading.
     pub(crate) fn cores_since(&self, earlier: &Self) -> String {
         let seconds = (self.at - earlier.at).as_secs_f64();

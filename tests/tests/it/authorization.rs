@@ -42,6 +42,13 @@ const ROUTES: &[(&str, &str, Who)] = &[
     ("GET", "/api/executions/{id}", Who::Owner),
     ("GET", "/api/executions/{id}/events", Who::Owner),
     ("POST", "/api/executions/{id}/cancel", Who::Owner),
+    ("GET", "/api/limits", Who::Admin),
+    ("GET", "/api/limits/me", Who::User),
+    ("PUT", "/api/limits/groups/{group}", Who::Admin),
+    ("DELETE", "/api/limits/groups/{group}", Who::Admin),
+    ("PUT", "/api/limits/users/{sub}", Who::Admin),
+    ("DELETE", "/api/limits/users/{sub}", Who::Admin),
+    ("GET", "/api/pools", Who::Admin),
     ("POST", "/api/boot-reports", Who::Anyone),
     ("GET", "/api/fleet", Who::Admin),
     ("POST", "/api/revocations", Who::User),
@@ -127,7 +134,11 @@ async fn nobody_gets_in_and_nobody_gets_across() {
             } else {
                 accepted.instance_id.to_string()
             };
-            let path = template.replace("{id}", &id).replace("{subject}", &owner.sub);
+            let path = template
+                .replace("{id}", &id)
+                .replace("{subject}", &owner.sub)
+                .replace("{sub}", &owner.sub)
+                .replace("{group}", "science");
             let what = |with: &str| format!("{method} {template} {with}");
             if *who != Who::Anyone {
                 let asked = ask(service, &method, &path, None).await;

@@ -15,6 +15,7 @@ mod first_sign_in;
 mod launches;
 mod login;
 mod persistence;
+mod rig;
 mod simulator;
 mod startup;
 mod user_journey;

@@ -12,6 +12,7 @@ use cloudapp_domain::{ConfigurationId, IdempotencyKey, UserSub};
 
 use super::idempotency::{Known, Remembered};
 use crate::configurations::Published;
+use crate::limits::{Exceeded, Share, Standing};
 
 /// What somebody wants.
 #[derive(Debug, Clone)]
@@ -36,10 +37,8 @@ pub(crate) struct Facts {
     pub(crate) remembered: HashMap<(UserSub, IdempotencyKey), Remembered>,
     /// Configurations that are published now.
     pub(crate) published: HashMap<ConfigurationId, Arc<Published>>,
-    /// Machines that have not ended, per owner.
-    pub(crate) live: HashMap<UserSub, u32>,
-    /// Machines that one user may have.
-    pub(crate) limit: u32,
+    /// Limits, and what counts against them.
+    pub(crate) standing: Standing,
 }
 
 /// What becomes of a wish.
@@ -49,8 +48,8 @@ pub(crate) enum Verdict {
     Repeat(Accepted),
     /// No.
     Refuse(Refusal),
-    /// Yes, as the owner's `number`th machine.
-    Admit { published: Arc<Published>, number: u32 },
+    /// Yes, and this is its place within the owner's limit.
+    Admit { published: Arc<Published>, share: Share },
 }
 
 /// Why no machine is admitted.
@@ -60,8 +59,8 @@ pub(crate) enum Refusal {
     NoConfiguration,
     /// Fields are wrong.
     Fields(FieldErrors),
-    /// The user has as many machines as one may have.
-    LimitReached { limit: u32 },
+    /// A limit does not allow another machine.
+    LimitReached(Exceeded),
     /// The idempotency key was used for another request.
     KeyReused,
 }
@@ -96,11 +95,10 @@ pub(crate) fn decide(wish: &Wish, facts: &Facts) -> Verdict {
     if let Err(fields) = check_fields(wish, published) {
         return Verdict::Refuse(Refusal::Fields(fields));
     }
-    let live = facts.live.get(&wish.owner).copied().unwrap_or_default();
-    if live >= facts.limit {
-        return Verdict::Refuse(Refusal::LimitReached { limit: facts.limit });
+    match facts.standing.verdict(&wish.owner, &wish.groups) {
+        Ok(share) => Verdict::Admit { published: Arc::clone(published), share },
+        Err(exceeded) => Verdict::Refuse(Refusal::LimitReached(exceeded)),
     }
-    Verdict::Admit { published: Arc::clone(published), number: live + 1 }
 }
 
 fn check_fields(wish: &Wish, published: &Published) -> Result<(), FieldErrors> {
@@ -118,7 +116,7 @@ fn check_fields(wish: &Wish, published: &Published) -> Result<(), FieldErrors> {
 impl Facts {
     /// From here on an admitted wish counts, as its rows will.
     fn count(&mut self, wish: &Wish) {
-        *self.live.entry(wish.owner.clone()).or_default() += 1;
+        self.standing.count(&wish.owner, &wish.groups);
         let remembered = Remembered { digest: wish.digest.clone(), accepted: wish.proposed.clone() };
         self.remembered.insert((wish.owner.clone(), wish.key.clone()), remembered);
     }

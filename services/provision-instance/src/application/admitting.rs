@@ -19,6 +19,7 @@ use crate::column::Word;
 use crate::configurations::{self, Published};
 use crate::deps::Deps;
 use crate::instance::{InstanceRecord, Told, entry};
+use crate::limits::{self, Share};
 use crate::outbox;
 use crate::pool::{self, Claimant, Claimed};
 
@@ -59,7 +60,7 @@ impl std::fmt::Debug for Desk {
 struct Admitted<'a> {
     wish: &'a Wish,
     published: &'a Published,
-    number: u32,
+    share: Share,
 }
 
 impl Admissions {
@@ -121,7 +122,7 @@ impl Desk {
             .iter()
             .zip(&verdicts)
             .filter_map(|(wish, verdict)| match verdict {
-                Verdict::Admit { published, number } => Some(Admitted { wish, published, number: *number }),
+                Verdict::Admit { published, share } => Some(Admitted { wish, published, share: *share }),
                 Verdict::Repeat(_) | Verdict::Refuse(_) => None,
             })
             .collect();
@@ -144,11 +145,12 @@ impl Desk {
         let keys: Vec<_> = wishes.iter().map(|wish| (&wish.owner, &wish.key)).collect();
         let configurations: BTreeSet<_> = wishes.iter().map(|wish| wish.request.configuration_id).collect();
         let configurations: Vec<_> = configurations.into_iter().collect();
+        let users = wishes.iter().map(|wish| (&wish.owner, wish.groups.as_slice()));
+        let default = self.deps.settings.instances_per_user;
         Ok(Facts {
             remembered: idempotency::find(connection, &keys).await?,
             published: configurations::published(&mut *connection, &configurations).await?,
-            live: live_machines(connection, wishes).await?,
-            limit: self.deps.settings.instances_per_user,
+            standing: limits::standing(connection, default, users).await?,
         })
     }
 
@@ -161,9 +163,8 @@ impl Desk {
         let (deps, kind) = (&self.deps, ExecutionKind::Launch);
         let definition = self.definitions.get(kind).ok_or(StoreError::UnknownKind(kind))?;
         let (claimed, instances) = self.claim_or_insert(connection, admitted).await?;
-        let limit = deps.settings.instances_per_user;
         let executions: Vec<NewExecution> =
-            admitted.iter().map(|admitted| admitted.execution(limit, &claimed)).collect();
+            admitted.iter().map(|admitted| admitted.execution(&claimed)).collect();
         deps.executions.insert_many(connection, definition, &executions).await?;
         let events = instances.iter().map(|instance| {
             let told = Told {
@@ -214,10 +215,11 @@ impl Desk {
 impl<'a> Admitted<'a> {
     /// `None` if the configuration has no pool.
     fn claimant(&self) -> Option<Claimant<'a>> {
-        let (Wish { owner, request, proposed, .. }, spec) = (self.wish, &self.published.spec);
+        let (Wish { owner, groups, request, proposed, .. }, spec) = (self.wish, &self.published.spec);
         (spec.warm_pool.size > 0).then(|| Claimant {
             instance: proposed.instance_id,
             owner,
+            groups,
             execution: proposed.execution_id,
             configuration: request.configuration_id,
             version: self.published.version,
@@ -226,9 +228,10 @@ impl<'a> Admitted<'a> {
         })
     }
 
-    fn execution(&self, limit: u32, claimed: &HashMap<InstanceId, Claimed>) -> NewExecution {
+    fn execution(&self, claimed: &HashMap<InstanceId, Claimed>) -> NewExecution {
         let warm = claimed.get(&self.wish.proposed.instance_id).map(Claimed::done).unwrap_or_default();
-        let admitted = format!("machine {} of at most {limit}", self.number);
+        let Share { number, limit } = self.share;
+        let admitted = format!("machine {number} of at most {limit}");
         NewExecution {
             id: self.wish.proposed.execution_id,
             subject: self.wish.proposed.instance_id.as_uuid(),
@@ -245,12 +248,13 @@ impl<'a> Admitted<'a> {
 
     /// The machine's row, as the columns of `instance` are named.
     fn row(&self, now: DateTime<Utc>) -> serde_json::Value {
-        let (Wish { owner, request, proposed, .. }, spec) = (self.wish, &self.published.spec);
+        let (Wish { owner, groups, request, proposed, .. }, spec) = (self.wish, &self.published.spec);
         let pool_should_be_ready = spec.warm_pool.wanted_at(now).is_ok_and(|wanted| wanted > 0);
         serde_json::json!({
             "warm": pool_should_be_ready.then_some("missed"),
             "id": proposed.instance_id,
             "owner": owner,
+            "owner_groups": groups,
             "configuration_id": request.configuration_id,
             "configuration_version": self.published.version,
             "configuration_name": spec.name,
@@ -266,33 +270,17 @@ impl<'a> Admitted<'a> {
     }
 }
 
-async fn live_machines(
-    connection: &mut PgConnection,
-    wishes: &[&Arc<Wish>],
-) -> Result<HashMap<UserSub, u32>, sqlx::Error> {
-    let owners: BTreeSet<&str> = wishes.iter().map(|wish| wish.owner.as_str()).collect();
-    let rows: Vec<(Word<UserSub>, i64)> = sqlx::query_as(
-        "select owner, count(*) from instance \
-         where owner = any($1) and state not in ('terminated', 'failed') group by owner",
-    )
-    .bind(owners.into_iter().collect::<Vec<_>>())
-    .fetch_all(connection)
-    .await?;
-    let live = rows.into_iter().map(|(Word(owner), count)| (owner, u32::try_from(count).unwrap_or(u32::MAX)));
-    Ok(live.collect())
-}
-
 async fn insert(
     deps: &Deps,
     connection: &mut PgConnection,
     rows: Vec<serde_json::Value>,
 ) -> Result<Vec<InstanceRecord>, sqlx::Error> {
     sqlx::query_as(
-        "insert into instance (id, owner, state, configuration_id, configuration_version, configuration_name, \
-         login_user, on_stop, boot_report_required, ssh_public_key, lifetime_hours, max_lifetime_hours, \
+        "insert into instance (id, owner, owner_groups, state, configuration_id, configuration_version, \
+         configuration_name, login_user, on_stop, boot_report_required, ssh_public_key, lifetime_hours, max_lifetime_hours, \
          price_micros, execution_id, warm, created_at) \
-         select id, owner, $2, configuration_id, configuration_version, configuration_name, login_user, on_stop, \
-             boot_report_required, ssh_public_key, lifetime_hours, max_lifetime_hours, price_micros, \
+         select id, owner, owner_groups, $2, configuration_id, configuration_version, configuration_name, \
+             login_user, on_stop, boot_report_required, ssh_public_key, lifetime_hours, max_lifetime_hours, price_micros, \
              execution_id, warm, $3 \
          from jsonb_populate_recordset(null::instance, $1) returning *",
     )

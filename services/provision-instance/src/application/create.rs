@@ -45,10 +45,7 @@ impl From<Refusal> for ApiError {
         match refusal {
             Refusal::NoConfiguration => Self::not_found("configuration"),
             Refusal::Fields(fields) => fields.into(),
-            Refusal::LimitReached { limit } => Self::new(
-                ProblemCode::LimitReached,
-                format!("You have {limit} machines, and {limit} is the limit. Stop one first."),
-            ),
+            Refusal::LimitReached(exceeded) => Self::new(ProblemCode::LimitReached, exceeded.sentence()),
             Refusal::KeyReused => key_reused(),
         }
     }

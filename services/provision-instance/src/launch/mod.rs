@@ -1,12 +1,9 @@
 //! The launch, step by step: admit, place, boot, login.
 
 mod admit;
-mod attempt;
 mod boot;
 mod login;
 mod place;
-mod placement;
-mod take_back;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +12,6 @@ use cloudapp_domain::ExecutionKind;
 use cloudapp_workflow::{Definition, Step};
 
 pub(crate) use admit::ending;
-pub(crate) use attempt::live_tokens;
 pub(crate) use boot::Boot;
 #[cfg(test)]
 pub(crate) use boot::{Booting, Outlook, outlook};
@@ -33,7 +29,8 @@ pub(crate) fn definition(deps: &Arc<Deps>) -> Definition {
     let [place, boot] = machine_steps(deps);
     Definition {
         kind: ExecutionKind::Launch,
-        deadline: Duration::from_secs(40 * 60),
+        // The queue may be long; each step has a deadline of its own.
+        deadline: Duration::from_secs(25 * 3600),
         steps: vec![
             Arc::new(admit::Admit(Arc::clone(deps))),
             place,

@@ -14,25 +14,26 @@ pub(crate) mod pace;
 mod take_in;
 mod watch;
 
-use cloudapp_domain::{Clock, Ec2InstanceId};
+use cloudapp_domain::Clock;
 use sqlx::PgConnection;
 
 pub(crate) use consumer::Consumer;
 pub(crate) use watch::Watch;
 
-/// Takes over what was heard about a machine before its id was known: it is looked at at once, unless it is only that
-/// it runs and it will report that itself.
+/// Takes over what was heard about machines before their ids were known: they are looked at at once, unless it is
+/// only that they run and they will report that themselves.
 pub(crate) async fn adopt_parked(
     connection: &mut PgConnection,
     clock: &dyn Clock,
-    id: &Ec2InstanceId,
+    ids: &[String],
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "with parked as (delete from parked_event where ec2_instance_id = $1 returning state) \
-         update instance set look_at = $2 from parked where instance.ec2_instance_id = $1 \
+        "with parked as (delete from parked_event where ec2_instance_id = any($1) returning ec2_instance_id, state) \
+         update instance set look_at = $2 from parked \
+         where instance.ec2_instance_id = parked.ec2_instance_id \
          and parked.state <> 'pending' and not (parked.state = 'running' and boot_report_required)",
     )
-    .bind(id.as_str())
+    .bind(ids)
     .bind(clock.now())
     .execute(connection)
     .await?;

@@ -13,6 +13,8 @@ pub(crate) struct Claimant<'a> {
     /// The id under which the user will know the machine.
     pub(crate) instance: InstanceId,
     pub(crate) owner: &'a UserSub,
+    /// Groups of the owner: the machine counts for them from now on.
+    pub(crate) groups: &'a [String],
     pub(crate) execution: ExecutionId,
     pub(crate) configuration: ConfigurationId,
     pub(crate) version: i32,
@@ -61,9 +63,9 @@ pub(crate) async fn claim(
     sqlx::query_as(
         "with wish as materialized (\
              select w.*, row_number() over (partition by configuration_id, version order by ordinal) as place \
-             from unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::int[], $6::text[], $7::int[]) \
-                 with ordinality as w (id, owner, execution_id, configuration_id, version, ssh_public_key, hours, \
-                     ordinal)), \
+             from unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::int[], $6::text[], $7::int[], \
+                 $14::jsonb[]) with ordinality as w (id, owner, execution_id, configuration_id, version, \
+                     ssh_public_key, hours, groups, ordinal)), \
          pools as (select configuration_id, version, count(*) as wishes from wish group by 1, 2), \
          spare as materialized (\
              select found.* from pools cross join lateral (\
@@ -76,9 +78,10 @@ pub(crate) async fn claim(
          numbered as (\
              select *, row_number() over (partition by configuration_id, configuration_version order by pool, id) \
                  as place from spare) \
-         update instance i set id = wish.id, owner = wish.owner, execution_id = wish.execution_id, \
+         update instance i set id = wish.id, owner = wish.owner, \
+             owner_groups = array(select jsonb_array_elements_text(wish.groups)), execution_id = wish.execution_id, \
              ssh_public_key = wish.ssh_public_key, lifetime_hours = wish.hours, created_at = $10, placed_at = $10, \
-             pool = null, warm = 'claimed', reason = null, running_since = null, \
+             pool = null, warm = 'claimed', owner_tagged_at = null, reason = null, running_since = null, \
              look_at = least(i.look_at, $11), \
              state = case when numbered.pool = 'running' then $12 else $13 end, \
              generation = i.generation + case when numbered.pool = 'running' then 0 else 1 end, \
@@ -101,6 +104,7 @@ pub(crate) async fn claim(
     .bind(deps.after(deps.settings.pace.look))
     .bind(InstanceState::Booting.as_str())
     .bind(InstanceState::Launching.as_str())
+    .bind(claimants.iter().map(|claimant| serde_json::json!(claimant.groups)).collect::<Vec<_>>())
     .fetch_all(connection)
     .await
 }

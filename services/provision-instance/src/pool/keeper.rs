@@ -69,6 +69,20 @@ impl Pools {
         Ok(changes)
     }
 
+    /// Makes one spare whatever the plan says, for tests that want exactly one.
+    #[cfg(test)]
+    pub(crate) async fn make_one(
+        &self,
+        id: ConfigurationId,
+    ) -> (cloudapp_domain::InstanceId, cloudapp_domain::ExecutionId) {
+        let mut transaction = self.deps.pool.begin().await.unwrap();
+        let published = spares::configurations(&mut *transaction).await.unwrap().remove(&id).unwrap();
+        let made =
+            spares::enlist(&self.deps, &self.definitions, &mut transaction, id, &published).await.unwrap();
+        transaction.commit().await.unwrap();
+        made
+    }
+
     async fn plan(
         &self,
         connection: &mut PgConnection,
@@ -84,7 +98,8 @@ impl Pools {
             }
             _ => Failures::default(),
         };
-        let users_wait = wanted.is_some() && spares::users_wait(connection).await?;
+        let users_wait =
+            wanted.is_some_and(|wanted| wanted.size > 0) && spares::users_wait(connection).await?;
         Ok(plan(wanted, spares, users_wait, failures, now))
     }
 

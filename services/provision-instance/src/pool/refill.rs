@@ -19,7 +19,8 @@ pub(crate) fn definition(deps: &Arc<Deps>) -> Definition {
         [Arc::new(Admit(Arc::clone(deps))), place, boot, Arc::new(Rest(Arc::clone(deps)))];
     Definition {
         kind: ExecutionKind::Refill,
-        deadline: Duration::from_secs(40 * 60),
+        // As long as spares may wait behind users; each step has a deadline of its own.
+        deadline: Duration::from_secs(25 * 3600),
         steps: steps.map(|step| Arc::new(WhileSpare(step)) as Arc<dyn Step>).into(),
     }
 }

@@ -90,11 +90,12 @@ pub(super) async fn living(
     Ok(spares)
 }
 
-/// Whether a user waits for a machine that EC2 has not yet given.
+/// Whether a user waits for a machine that EC2 has not yet given. (The second condition on the state follows from the first;
+/// it lets the index of living machines answer.)
 pub(super) async fn users_wait(executor: impl PgExecutor<'_>) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar(
         "select exists (select from instance where pool is null and ec2_instance_id is null \
-         and state in ('requested', 'launching'))",
+         and state in ('requested', 'launching') and state not in ('terminated', 'failed'))",
     )
     .fetch_one(executor)
     .await
@@ -112,14 +113,14 @@ pub(super) async fn serialize(
     Ok(())
 }
 
-/// Asks for one spare: its row and its refill.
+/// Asks for one spare: its row and its refill, whose ids it answers.
 pub(super) async fn enlist(
     deps: &Deps,
     definitions: &Definitions,
     connection: &mut PgConnection,
     configuration: ConfigurationId,
     published: &Published,
-) -> Result<ExecutionId, PoolError> {
+) -> Result<(InstanceId, ExecutionId), PoolError> {
     let kind = ExecutionKind::Refill;
     let definition = definitions.get(kind).ok_or(StoreError::UnknownKind(kind))?;
     let clock = deps.clock.as_ref();
@@ -155,7 +156,7 @@ pub(super) async fn enlist(
         done: vec!["the pool has room for one more".to_owned()],
     };
     deps.executions.insert(connection, definition, &new).await?;
-    Ok(execution)
+    Ok((id, execution))
 }
 
 /// Ends a spare: its refill is taken back, or its machine destroyed. Nothing happens to one that a user has claimed.

@@ -6,11 +6,11 @@ use super::OWNER;
 use crate::deps::Deps;
 use crate::instance::InstanceRecord;
 
-/// Whether a user has claimed this machine from a pool of stopped ones and EC2 has not been asked to start it.
+/// Whether a user has claimed this machine from a pool of stopped ones and it is not starting: EC2 has not been asked,
+/// or it has ended meanwhile.
 pub(crate) fn needs_waking(instance: &InstanceRecord) -> bool {
-    instance.is_claimed()
-        && instance.state() == InstanceState::Launching
-        && instance.ec2_state.as_deref() == Some("stopped")
+    let starts = matches!(instance.ec2_state.as_deref(), Some("pending" | "running"));
+    instance.is_claimed() && instance.state() == InstanceState::Launching && !starts
 }
 
 /// What EC2's answer to a start means.
@@ -100,6 +100,7 @@ async fn give_back(
         for sql in [
             "update instance set ec2_instance_id = $3 where id = $2 and $1::uuid is not null",
             "update batch_member set instance_id = $2 where instance_id = $1 and $3::text is not null",
+            "update placement set instance_id = $2 where instance_id = $1 and $3::text is not null",
             "update boot_report set instance_id = $2 where instance_id = $1 and $3::text is not null",
         ] {
             sqlx::query(sql)

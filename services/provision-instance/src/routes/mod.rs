@@ -10,11 +10,17 @@ mod extend_instance;
 mod get_execution;
 mod get_fleet;
 mod get_instance;
+mod get_my_limits;
 mod get_revocation;
 mod list_instances;
+mod list_limits;
 mod list_pools;
+mod remove_group_limit;
+mod remove_user_limit;
 mod request_credentials;
 mod revoke;
+mod set_group_limit;
+mod set_user_limit;
 mod start_instance;
 mod stop_instance;
 
@@ -66,6 +72,10 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(cancel_execution::handler))
         .routes(routes!(list_pools::handler))
         .routes(routes!(get_fleet::handler))
+        .routes(routes!(list_limits::handler))
+        .routes(routes!(get_my_limits::handler))
+        .routes(routes!(set_group_limit::handler, remove_group_limit::handler))
+        .routes(routes!(set_user_limit::handler, remove_user_limit::handler))
         .routes(routes!(boot_report::handler))
         .routes(routes!(revoke::handler))
         .routes(routes!(get_revocation::handler))

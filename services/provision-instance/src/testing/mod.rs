@@ -41,6 +41,7 @@ use crate::deps::{self, Deps};
 use crate::feed::Feed;
 use crate::limiter::Limiter;
 use crate::observe::Watch;
+use crate::placing::{Doorbell, Placer};
 use crate::settings::{Pace, Settings};
 use crate::tasks::{self, Outlets};
 
@@ -141,7 +142,8 @@ impl World {
         let serving = cloudapp_chassis::server::serve(listener, router.clone(), shutdown.clone());
         tokio::spawn(serving);
         tokio::spawn(app.feed.clone().run(shutdown.clone()));
-        let configuration = publish(&database, changes).await;
+        let configuration = ConfigurationId::new(&SystemClock);
+        publish(&database, configuration, 1, "published", changes).await;
         let outside = Arc::default();
         Self {
             database,
@@ -166,6 +168,11 @@ impl World {
         };
         let (tracker, deps) = (TaskTracker::new(), &self.app.deps);
         tasks::start(deps, &self.app.definitions, outlets, worker_settings(name), &tracker, &self.shutdown);
+    }
+
+    /// Makes a newer version of the configuration, in a state.
+    pub(crate) async fn next_version(&self, version: i32, state: &str, changes: Value) {
+        publish(&self.database, self.configuration, version, state, changes).await;
     }
 
     pub(crate) fn database_url(&self) -> &str {
@@ -235,8 +242,10 @@ impl World {
         let (store, signals) = (deps.executions.clone(), deps.signals.clone());
         let worker = Worker::new(store, self.app.definitions.clone(), signals, worker_settings("hand"));
         let watch = Watch::new(Arc::clone(deps), "hand");
+        let placer = Placer::new(Arc::clone(deps), "hand");
         self.until("the execution ends", async || {
             worker.run_due().await.unwrap();
+            placer.pass().await.unwrap();
             watch.look().await.unwrap();
             self.execution(id).await.state.is_final().then_some(())
         })
@@ -311,6 +320,13 @@ impl World {
     }
 }
 
+/// A replica's worker, driven by hand.
+pub(crate) fn worker(world: &World, name: &str) -> Worker {
+    let deps = &world.app.deps;
+    let (store, signals) = (deps.executions.clone(), deps.signals.clone());
+    Worker::new(store, world.app.definitions.clone(), signals, worker_settings(name))
+}
+
 pub(crate) fn worker_settings(name: &str) -> WorkerSettings {
     WorkerSettings {
         backoff: Backoff { first: Duration::from_millis(10), longest: Duration::from_millis(200) },
@@ -339,10 +355,11 @@ async fn dependencies(
         pool: pool.clone(),
         clock: Arc::clone(clock),
         machines: Arc::new(Watched { inner: Arc::new(machines), moments: moments.clone() }),
-        certificates: Arc::new(Watched { inner: Arc::new(certificates), moments: moments.clone() }),
         limiter: Limiter::off(),
+        certificates: Arc::new(Watched { inner: Arc::new(certificates), moments: moments.clone() }),
         executions: Store::new(pool.clone(), Arc::clone(clock)).watched_by(moments.clone()),
         signals: Signals::default(),
+        doorbell: Doorbell::default(),
         settings: settings(report_url),
         crash: CrashPoints::watched_by(moments),
     }
@@ -372,7 +389,7 @@ fn settings(report_url: String) -> Settings {
 }
 
 /// Publishes a configuration as configure-instance does, with changes to a plain one.
-async fn publish(database: &TestDatabase, changes: Value) -> ConfigurationId {
+async fn publish(database: &TestDatabase, id: ConfigurationId, version: i32, state: &str, changes: Value) {
     let mut draft = json!({
         "name": "Shell box", "image": "ami-0c5a7e1d20f6b3a48", "instance_types": ["t3.micro"],
         "commands": ["echo hello"], "on_stop": "stop"
@@ -381,15 +398,16 @@ async fn publish(database: &TestDatabase, changes: Value) -> ConfigurationId {
         draft[name] = value.clone();
     }
     let draft: ConfigurationDraft = serde_json::from_value(draft).unwrap();
-    let (id, spec) = (ConfigurationId::new(&SystemClock), draft.validate().unwrap());
+    let spec = draft.validate().unwrap();
     let configure = PgPool::connect(&database.schemas().configure).await.unwrap();
-    sqlx::query("insert into published_version values ($1, 1, 'published', $2, $3)")
+    sqlx::query("insert into published_version values ($1, $4, $5, $2, $3)")
         .bind(id.as_uuid())
         .bind(&spec.name)
         .bind(sqlx::types::Json(&spec))
+        .bind(version)
+        .bind(state)
         .execute(&configure)
         .await
         .unwrap();
     configure.close().await;
-    id
 }

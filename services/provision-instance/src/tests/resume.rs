@@ -2,31 +2,27 @@ use cloudapp_domain::ExecutionState;
 use cloudapp_workflow::Worker;
 use serde_json::json;
 
-use crate::testing::{World, worker_settings};
+use crate::placing::Placer;
+use crate::testing::{World, worker};
 
-fn worker(world: &World, name: &str) -> Worker {
-    let deps = &world.app.deps;
-    Worker::new(
-        deps.executions.clone(),
-        world.app.definitions.clone(),
-        deps.signals.clone(),
-        worker_settings(name),
-    )
+/// Runs a replica by hand until EC2 has made something.
+async fn until_made(world: &World, worker: &Worker, placer: &Placer) {
+    world
+        .until("the machine is made", async || {
+            worker.run_due().await.unwrap();
+            placer.pass().await.unwrap();
+            (!world.living_machines().await.is_empty()).then_some(())
+        })
+        .await;
 }
 
 #[tokio::test]
 async fn a_second_replica_finishes_what_the_first_began() {
     let world = World::asleep(json!({})).await;
     let accepted = world.create("ann", "k").await;
-    // The first writes its intent down, asks EC2, and is killed with its lease in hand.
+    // The first asks EC2, and is killed with its lease in hand.
     let first = worker(&world, "first");
-    first.run_due().await.unwrap();
-    world
-        .until("EC2 is asked", async || {
-            first.run_due().await.unwrap();
-            (world.calls("RunInstances").await == 1).then_some(())
-        })
-        .await;
+    until_made(&world, &first, &Placer::new(world.app.deps.clone(), "first")).await;
     sqlx::query(
         "update execution set lease_until = now() + interval '1 second', lease_holder = 'first', next_run_at = now()",
     )
@@ -43,31 +39,45 @@ async fn a_second_replica_finishes_what_the_first_began() {
 async fn a_reply_that_was_never_written_down_makes_no_second_machine() {
     let world = World::asleep(json!({})).await;
     let accepted = world.create("ann", "k").await;
-    let first = worker(&world, "first");
-    world
-        .until("the machine is made", async || {
-            first.run_due().await.unwrap();
-            (!world.living_machines().await.is_empty()).then_some(())
-        })
-        .await;
+    until_made(&world, &worker(&world, "first"), &Placer::new(world.app.deps.clone(), "first")).await;
     // As if the process had died between the reply and the commit.
-    sqlx::query("update launch_attempt set state = 'intended', settled_at = null")
-        .execute(world.pool())
-        .await
-        .unwrap();
-    sqlx::query("update instance set ec2_instance_id = null, placed_at = null, state = 'launching'")
-        .execute(world.pool())
-        .await
-        .unwrap();
-    sqlx::query(
+    for sql in [
+        "update launch_attempt set state = 'intended', settled_at = null",
+        "update placement set state = 'batched'",
+        "update batch set next_run_at = now(), lease_holder = 'first', lease_until = now() + interval '1 second'",
+        "update instance set ec2_instance_id = null, placed_at = null, state = 'launching'",
         "update execution set position = 1, step_started_at = now(), lease_until = null, next_run_at = now()",
-    )
-    .execute(world.pool())
-    .await
-    .unwrap();
+    ] {
+        sqlx::query(sql).execute(world.pool()).await.unwrap();
+    }
     world.work("second");
     assert_eq!(world.ended(accepted.execution_id).await.state, ExecutionState::Succeeded);
     assert_eq!(world.control.instances().await.unwrap().len(), 1, "the same token gave the same machine");
+}
+
+#[tokio::test]
+async fn an_intent_whose_process_died_before_it_asked_is_asked_by_another() {
+    let world = World::asleep(json!({})).await;
+    let mut accepted = Vec::new();
+    for user in 0..5 {
+        accepted.push(world.create(&format!("user-{user}"), "k").await);
+    }
+    let (first, placer) = (worker(&world, "first"), Placer::new(world.app.deps.clone(), "first"));
+    world
+        .until("the intent is written down", async || {
+            first.run_due().await.unwrap();
+            (placer.form_and_vanish().await.unwrap() == 1).then_some(())
+        })
+        .await;
+    assert_eq!(world.calls("RunInstances").await, 0);
+    // Its lease runs out.
+    sqlx::query("update batch set lease_until = now()").execute(world.pool()).await.unwrap();
+    world.work("second");
+    for accepted in accepted {
+        assert_eq!(world.ended(accepted.execution_id).await.state, ExecutionState::Succeeded);
+    }
+    assert_eq!(world.calls("RunInstances").await, 1);
+    assert_eq!(world.control.instances().await.unwrap().len(), 5);
 }
 
 #[tokio::test]

@@ -20,10 +20,22 @@ pub struct Execution {
     /// Why it failed, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
+    /// Its place in the queue, while it waits for a turn to be asked for at AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<QueuePlace>,
     /// When it was accepted.
     pub created_at: DateTime<Utc>,
     /// When it reached its final state.
     pub finished_at: Option<DateTime<Utc>>,
+}
+
+/// A place in the queue of those who wait for a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct QueuePlace {
+    /// 1 is next.
+    pub position: u32,
+    /// Seconds until it is asked for, as things stand.
+    pub estimated_seconds: u32,
 }
 
 /// One step of an execution.

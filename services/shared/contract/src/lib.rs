@@ -8,6 +8,7 @@ pub mod event;
 pub mod execution;
 pub mod fleet;
 pub mod instance;
+pub mod limits;
 pub mod message;
 mod page;
 pub mod pool;

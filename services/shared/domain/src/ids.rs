@@ -137,6 +137,8 @@ text_ids! {
     UserSub where |text| !text.is_empty()
         && text.len() <= 128
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':' | b'@')),
+    /// A Cognito group, as admins name it for configurations and limits: 1 to 128 visible ASCII characters.
+    GroupName where |text| (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic()),
     /// The `Idempotency-Key` of a write: 1 to 200 visible ASCII characters.
     IdempotencyKey where |text| (1..=200).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic()),
 }

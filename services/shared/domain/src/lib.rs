@@ -15,8 +15,8 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use execution::{ExecutionKind, ExecutionState, StepState, UnknownName};
 pub use failure::{Failure, FailureCode, Fixer, NextAction};
 pub use ids::{
-    BatchId, BootId, ConfigurationId, Ec2InstanceId, EventId, ExecutionId, IdempotencyKey, InstanceId,
-    InvalidId, UserSub,
+    BatchId, BootId, ConfigurationId, Ec2InstanceId, EventId, ExecutionId, GroupName, IdempotencyKey,
+    InstanceId, InvalidId, UserSub,
 };
 pub use instance::{IllegalTransition, InstanceState, Market, OnStop};
 pub use money::PricePerHour;

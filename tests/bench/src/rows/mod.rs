@@ -1,7 +1,12 @@
 //! The rows of the table: one file each, or one for several that are measured together.
 
+mod accepts;
 mod calls;
+mod launches;
+mod outage;
 mod overhead;
+mod waiting;
+mod warm;
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -11,6 +16,7 @@ use cloudapp_rig::Programs;
 use crate::baseline::{Baseline, Burst};
 use crate::figures::Sample;
 use crate::table::Line;
+use crate::world::World;
 
 /// What rows are measured with.
 pub(crate) struct Setup {
@@ -30,6 +36,13 @@ impl Setup {
     pub(crate) fn say(&self, text: &str) {
         // Nobody to tell it to is no reason to stop.
         let _ = writeln!(std::io::stderr(), "  {text}");
+    }
+
+    /// Tells which statements took PostgreSQL longest, beside the table.
+    pub(crate) async fn say_statements(&self, world: &World) {
+        for (text, calls, milliseconds) in world.rig.database().heaviest(12).await.unwrap_or_default() {
+            self.say(&format!("  {milliseconds:>9.0} ms {calls:>8} × {text}"));
+        }
     }
 
     pub(crate) async fn baseline_burst(&self, size: usize) -> anyhow::Result<Option<Burst>> {
@@ -60,17 +73,41 @@ pub(crate) enum Row {
     CallsEventsLost,
     /// The time above EC2's own.
     Overhead,
+    /// Durable accepts.
+    Accepts,
+    /// Full launches, and the memory they leave behind.
+    Launches,
+    /// A claim from a warm pool.
+    Warm,
+    /// What a pending machine costs.
+    Waiting,
+    /// AWS entirely down.
+    Outage,
 }
 
 impl Row {
     /// In the order of the table.
-    pub(crate) const ALL: [Self; 3] = [Self::Calls, Self::CallsEventsLost, Self::Overhead];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Calls,
+        Self::CallsEventsLost,
+        Self::Overhead,
+        Self::Accepts,
+        Self::Launches,
+        Self::Warm,
+        Self::Waiting,
+        Self::Outage,
+    ];
 
     pub(crate) async fn measure(self, setup: &Setup) -> anyhow::Result<Vec<Line>> {
         match self {
             Self::Calls => calls::with_events(setup).await,
             Self::CallsEventsLost => calls::without_events(setup).await,
             Self::Overhead => overhead::run(setup).await,
+            Self::Accepts => accepts::run(setup).await,
+            Self::Launches => launches::run(setup).await,
+            Self::Warm => warm::run(setup).await,
+            Self::Waiting => waiting::run(setup).await,
+            Self::Outage => outage::run(setup).await,
         }
     }
 }

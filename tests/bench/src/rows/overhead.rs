@@ -54,11 +54,7 @@ async fn measure(setup: &Setup, events: bool) -> anyhow::Result<Sample> {
     let (api, mut watched) = (world.replica().api()?, JoinSet::new());
     for number in 1..=MACHINES {
         let (api, token) = (api.clone(), world.token(number).to_owned());
-        let request = CreateInstance {
-            configuration_id: world.configuration,
-            ssh_public_key: Some(cloudapp_rig::PUBLIC_KEY.to_owned()),
-            hours: None,
-        };
+        let request = world.request();
         watched.spawn(async move { follow(&api, &token, number, &request).await });
         tokio::time::sleep(APART).await;
     }
@@ -80,13 +76,22 @@ async fn measure(setup: &Setup, events: bool) -> anyhow::Result<Sample> {
 }
 
 /// A machine as its user saw it.
-struct Seen {
+pub(super) struct Seen {
     id: InstanceId,
-    asked_at: DateTime<Utc>,
-    ready_at: DateTime<Utc>,
+    pub(super) asked_at: DateTime<Utc>,
+    /// The execution's own stamp.
+    pub(super) finished_at: DateTime<Utc>,
+    /// When the event had come to the user.
+    pub(super) ready_at: DateTime<Utc>,
 }
 
-async fn follow(api: &Api, token: &str, number: usize, request: &CreateInstance) -> anyhow::Result<Seen> {
+/// Asks for a machine and follows its execution to the end.
+pub(super) async fn follow(
+    api: &Api,
+    token: &str,
+    number: usize,
+    request: &CreateInstance,
+) -> anyhow::Result<Seen> {
     let asked_at = now();
     let accepted = api.speak(token).create(&format!("follow-{number}"), request).await?;
     let answer = api.speak(token).events(accepted.execution_id).await?;
@@ -101,7 +106,9 @@ async fn follow(api: &Api, token: &str, number: usize, request: &CreateInstance)
                     execution.state == ExecutionState::Succeeded,
                     "a launch failed: {execution:?}"
                 );
-                return Ok(Seen { id: accepted.instance_id, asked_at, ready_at: now() });
+                let ready_at = now();
+                let finished_at = execution.finished_at.unwrap_or(ready_at);
+                return Ok(Seen { id: accepted.instance_id, asked_at, finished_at, ready_at });
             }
             text = rest.to_owned();
         }

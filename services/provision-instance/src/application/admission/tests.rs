@@ -35,7 +35,8 @@ fn wish(owner: &str, key: &str) -> Wish {
 }
 
 fn facts(limit: u32) -> Facts {
-    Facts { published: HashMap::from([(configuration(), published())]), limit, ..Facts::default() }
+    let standing = Standing { default: limit, ..Standing::default() };
+    Facts { published: HashMap::from([(configuration(), published())]), standing, ..Facts::default() }
 }
 
 fn refusal(verdict: &Verdict) -> &Refusal {
@@ -61,7 +62,7 @@ fn a_key_twice_in_one_group_is_one_machine() {
     let (first, second) = (wish("ann", "k"), wish("ann", "k"));
     let other = Wish { digest: vec![2], ..wish("ann", "k") };
     let verdicts = decide_all([&first, &second, &other], facts(9));
-    assert!(matches!(&verdicts[0], Verdict::Admit { number: 1, .. }));
+    assert!(matches!(&verdicts[0], Verdict::Admit { share: Share { number: 1, limit: 9 }, .. }));
     assert!(matches!(&verdicts[1], Verdict::Repeat(accepted) if *accepted == first.proposed));
     assert_eq!(*refusal(&verdicts[2]), Refusal::KeyReused);
 }
@@ -76,7 +77,10 @@ fn what_is_wrong_is_said_in_order() {
     let key = FieldErrors::one("ssh_public_key", "no key");
     assert_eq!(*refusal(&decide(&wish, &facts(0))), Refusal::Fields(key));
     wish.key_complaint = None;
-    assert_eq!(*refusal(&decide(&wish, &facts(0))), Refusal::LimitReached { limit: 0 });
+    assert!(matches!(
+        refusal(&decide(&wish, &facts(0))),
+        Refusal::LimitReached(Exceeded::Own { used: 0, .. })
+    ));
     wish.request.configuration_id = "01890a5d-ac96-774b-bcce-b302099a8058".parse().unwrap();
     assert_eq!(*refusal(&decide(&wish, &facts(0))), Refusal::NoConfiguration);
 }
@@ -104,7 +108,7 @@ proptest! {
             let keys: std::collections::HashSet<_> = of_owner().map(|(wish, _)| &wish.key).collect();
             let numbers: Vec<u32> = of_owner()
                 .filter_map(|(_, verdict)| match verdict {
-                    Verdict::Admit { number, .. } => Some(*number),
+                    Verdict::Admit { share, .. } => Some(share.number),
                     _ => None,
                 })
                 .collect();

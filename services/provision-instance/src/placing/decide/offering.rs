@@ -72,10 +72,6 @@ impl Offering {
             && refusal.market == self.market
             && refusal.subnet.as_deref() == self.subnet.as_ref().map(|subnet| subnet.id.as_str())
     }
-
-    fn place(&self) -> &str {
-        self.subnet.as_ref().map_or(EVERYWHERE, |subnet| subnet.zone.as_str())
-    }
 }
 
 const EVERYWHERE: &str = "every zone";
@@ -139,11 +135,6 @@ pub(crate) fn got(instance_type: &str, zone: Option<&str>, market: Market, refus
         Some(refused) => format!("{refused}; you have {got}"),
         None => got,
     }
-}
-
-/// What is being asked for, for people.
-pub(crate) fn asking(offering: &Offering) -> String {
-    format!("asking AWS for {}{} in {}", offering.instance_type, bought(offering.market), offering.place())
 }
 
 const fn bought(market: Market) -> &'static str {

@@ -9,6 +9,10 @@ const LONGEST: TimeDelta = TimeDelta::milliseconds(250);
 /// … or when it is as large as one `RunInstances` may be.
 pub(crate) const MOST: u32 = 1000;
 
+/// Fewer machines are not asked for while more wait: where AWS's rate is the limit, tokens are saved up for some
+/// seconds instead of being spent on a call for each.
+const WORTH_A_CALL: u32 = 10;
+
 /// Whether a group is ready to be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ripeness {
@@ -52,6 +56,11 @@ pub(crate) fn ripeness(group: &Group, now: DateTime<Utc>) -> Ripeness {
     }
 }
 
+/// How many machines at least a call for `waiting` should be for.
+pub(crate) fn least(waiting: u32) -> u32 {
+    waiting.min(WORTH_A_CALL)
+}
+
 /// Groups in the order in which they may take what the limiter grants: by whom they would serve first, so that a
 /// large group of one configuration does not keep a small one of another waiting.
 pub(crate) fn forming_order<T>(groups: &mut [T], group: impl Fn(&T) -> &Group) {
@@ -62,7 +71,7 @@ pub(crate) fn forming_order<T>(groups: &mut [T], group: impl Fn(&T) -> &Group) {
 /// served (`head`, the lowest turn that waits).
 ///
 /// Whoever has five hundred waiting has one in each of five hundred rounds; whoever comes with one joins the
-/// present round, and is delayed by everybody's one at most. The statement that enqueues computes the same.
+/// present round, and is delayed by everybody's one at most.
 pub(crate) fn turn(own_last: Option<i64>, head: Option<i64>) -> i64 {
     let after_own = own_last.map_or(0, |last| last.saturating_add(1));
     after_own.max(head.unwrap_or(0))

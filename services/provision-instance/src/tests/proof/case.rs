@@ -10,6 +10,8 @@ use serde_json::json;
 
 use super::settled::{Left, settled};
 use crate::observe::Watch;
+use crate::placing::Placer;
+use crate::pool::Pools;
 use crate::reconcile::Reconciler;
 use crate::testing::World;
 
@@ -22,12 +24,21 @@ pub(super) enum Case {
     Start,
     Destroy,
     Extend,
+    /// Of a pool of running spares.
+    Refill,
+    /// Of a pool of stopped spares.
+    RefillStopped,
+    /// A launch that finds a running spare.
+    Claim,
+    /// A launch that finds a stopped spare.
+    ClaimStopped,
 }
 
 impl Case {
     pub(super) const fn kind(self) -> ExecutionKind {
         match self {
-            Self::Launch => ExecutionKind::Launch,
+            Self::Launch | Self::Claim | Self::ClaimStopped => ExecutionKind::Launch,
+            Self::Refill | Self::RefillStopped => ExecutionKind::Refill,
             Self::StopKeepingDisk | Self::StopForGood => ExecutionKind::Stop,
             Self::Start => ExecutionKind::Start,
             Self::Destroy => ExecutionKind::Destroy,
@@ -35,10 +46,19 @@ impl Case {
         }
     }
 
+    fn warm_pool(self) -> serde_json::Value {
+        match self {
+            Self::Refill | Self::Claim => json!({ "size": 1 }),
+            Self::RefillStopped | Self::ClaimStopped => json!({ "size": 1, "kind": "stopped" }),
+            _ => json!({ "size": 0 }),
+        }
+    }
+
     /// What is done to the machine first, one after the other.
     const fn before(self) -> &'static [&'static str] {
         match self {
-            Self::Launch => &[],
+            Self::Launch | Self::Refill | Self::RefillStopped => &[],
+            Self::Claim | Self::ClaimStopped => &["refill"],
             Self::Start => &["launch", "stop"],
             Self::StopKeepingDisk | Self::StopForGood | Self::Destroy | Self::Extend => &["launch"],
         }
@@ -47,7 +67,8 @@ impl Case {
     /// What is asked for then.
     const fn ask(self) -> &'static str {
         match self {
-            Self::Launch => "launch",
+            Self::Launch | Self::Claim | Self::ClaimStopped => "launch",
+            Self::Refill | Self::RefillStopped => "refill",
             Self::StopKeepingDisk | Self::StopForGood => "stop",
             Self::Start => "start",
             Self::Destroy => "destroy",
@@ -58,7 +79,11 @@ impl Case {
     /// What must be there after success.
     const fn succeeded(self) -> Left {
         match self {
-            Self::Launch => Left { states: &[InstanceState::Ready], logins: 1, extended: false },
+            Self::Launch | Self::Claim | Self::ClaimStopped => {
+                Left { states: &[InstanceState::Ready], logins: 1, extended: false }
+            }
+            Self::Refill => Left { states: &[InstanceState::Ready], logins: 0, extended: false },
+            Self::RefillStopped => Left { states: &[InstanceState::Stopped], logins: 0, extended: false },
             Self::StopKeepingDisk => Left { states: &[InstanceState::Stopped], logins: 1, extended: false },
             Self::StopForGood | Self::Destroy => {
                 Left { states: &[InstanceState::Terminated], logins: 1, extended: false }
@@ -73,7 +98,9 @@ impl Case {
     const fn undone(self) -> Left {
         use InstanceState::{Failed, Ready, Stopped, Terminated};
         let states: &[InstanceState] = match self {
-            Self::Launch => &[Failed, Terminated],
+            Self::Launch | Self::Refill | Self::RefillStopped | Self::Claim | Self::ClaimStopped => {
+                &[Failed, Terminated]
+            }
             Self::StopKeepingDisk => &[Ready, Stopped],
             Self::StopForGood | Self::Destroy => &[Ready, Terminated],
             Self::Start => &[Stopped],
@@ -107,12 +134,19 @@ impl House {
 impl Street {
     pub(super) async fn of(case: Case) -> Self {
         let on_stop = if case == Case::StopForGood { "terminate" } else { "stop" };
-        let world = World::asleep(json!({ "on_stop": on_stop })).await;
+        let world = World::asleep(json!({ "on_stop": on_stop, "warm_pool": case.warm_pool() })).await;
         let (houses, reconciled) = (AtomicUsize::new(0), Mutex::new(Instant::now()));
         Self { case, world: Arc::new(world), houses, reconciled }
     }
 
     async fn request(&self, house: &House, what: &str) -> ExecutionId {
+        if what == "refill" {
+            let keeper =
+                Pools::new(Arc::clone(&self.world.app.deps), self.world.app.definitions.clone(), "street");
+            let (instance, refill) = keeper.make_one(self.world.configuration).await;
+            *house.instance.lock().unwrap() = Some(instance);
+            return refill;
+        }
         if what != "launch" {
             return self.world.ask(&house.user, house.instance(), what, what).await.execution_id;
         }
@@ -124,7 +158,9 @@ impl Street {
     /// What the process `holder` does beside its worker.
     pub(super) async fn beside(&self, holder: &str) {
         let deps = &self.world.app.deps;
+        let _ = Placer::new(Arc::clone(deps), holder).pass().await;
         // EC2 may refuse for a while; the next look comes anyway.
+        let _ = Placer::new(Arc::clone(deps), holder).pass().await;
         let _ = Watch::new(Arc::clone(deps), holder).look().await;
         let due = {
             let mut last = self.reconciled.lock().unwrap();
@@ -163,7 +199,11 @@ impl Proof for Street {
     }
 
     fn accepted_steps(&self) -> usize {
-        usize::from(self.case == Case::Launch)
+        match self.case {
+            Case::Launch | Case::ClaimStopped | Case::Refill | Case::RefillStopped => 1,
+            Case::Claim => 3,
+            _ => 0,
+        }
     }
 
     async fn accept(&self, house: &House) -> ExecutionId {
@@ -175,7 +215,11 @@ impl Proof for Street {
     }
 
     async fn outlive(&self, _: &House, _: &str) {
-        for sql in ["delete from duty", "update outbox set next_try_at = now() where delivered_at is null"] {
+        for sql in [
+            "delete from duty",
+            "update batch set lease_until = null, next_run_at = now() where next_run_at is not null",
+            "update outbox set next_try_at = now() where delivered_at is null",
+        ] {
             sqlx::query(sql).execute(self.world.pool()).await.unwrap();
         }
     }

@@ -70,6 +70,10 @@ proofs! {
     start = Start,
     destroy = Destroy,
     extend = Extend,
+    refill = Refill,
+    refill_stopped = RefillStopped,
+    claim = Claim,
+    claim_stopped = ClaimStopped,
 }
 
 #[test]

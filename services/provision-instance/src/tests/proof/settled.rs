@@ -7,6 +7,7 @@ use cloudapp_domain::InstanceState;
 use cloudapp_ec2_simulator::InstanceState as MachineState;
 
 use super::case::{House, Street};
+use crate::instance;
 use crate::outbox::{Exporter, Relay};
 use crate::testing::World;
 
@@ -56,7 +57,15 @@ async fn at_rest(world: &World, house: &House, left: &Left) -> Result<(), String
     for (what, sql) in [
         ("executions under way", "select count(*) from execution where state in ('pending', 'running')"),
         ("leases in hand", "select count(*) from execution where lease_until is not null"),
-        ("attempts open", "select count(*) from launch_attempt where state = 'intended'"),
+        ("attempts open", "select count(*) from launch_attempt where state in ('intended', 'mismatched')"),
+        (
+            "batches under way",
+            "select count(*) from batch where next_run_at is not null or lease_until is not null",
+        ),
+        (
+            "machines in the queue",
+            "select count(*) from placement where state in ('waiting', 'batched', 'abandoned')",
+        ),
         ("machines marked as nobody's", "select count(*) from orphan"),
         (
             "ended machines that EC2 is asked about",
@@ -111,7 +120,8 @@ async fn deliver(world: &World) {
 /// What the outside was told about the run's machine, and its quota.
 async fn told_once(world: &World, house: &House, left: &Left) {
     let (id, user) = (house.instance(), &house.user);
-    let state = world.instance(id).await.state;
+    let record = instance::load(world.pool(), id).await.unwrap().unwrap();
+    let state = record.state();
     let events: Vec<String> = sqlx::query_scalar(
         "select payload ->> 'kind' from outbox where topic = 'event' and payload ->> 'instance_id' = $1",
     )
@@ -119,6 +129,13 @@ async fn told_once(world: &World, house: &House, left: &Left) {
     .fetch_all(world.pool())
     .await
     .unwrap();
+    if record.is_spare() {
+        assert!(
+            events.is_empty() && logins(world, &id.to_string()) == 0,
+            "nobody is told of a spare: {events:?}"
+        );
+        return;
+    }
     let told = |kinds: &[&str]| events.iter().filter(|event| kinds.contains(&event.as_str())).count();
     assert_eq!(told(&["requested"]), 1, "{events:?}");
     assert_eq!(told(&["launch_failed", "ended"]), usize::from(state.is_final()), "{events:?}");

@@ -1,4 +1,4 @@
-use cloudapp_domain::{ExecutionId, InstanceId};
+use cloudapp_domain::{ExecutionId, GroupName, InstanceId, UserSub};
 use reqwest::{Method, Response};
 use serde_json::json as body;
 
@@ -8,6 +8,7 @@ use crate::execution::{Execution, LoginDetails};
 use crate::instance::{
     Accepted, CreateInstance, ExtendInstance, Instance, InstanceQuery, RequestCredentials,
 };
+use crate::limits::{Limits, MyLimits, SetGroupLimit, SetUserLimit};
 use crate::pool::Pool;
 use crate::revocation::{Revocation, Revoke};
 
@@ -138,6 +139,54 @@ impl<'a> ProvisionClient<'a> {
     pub async fn cancel(&self, id: ExecutionId, key: &str) -> Result<Execution, CallError> {
         json(write(self.request(Method::POST, &["executions", &id.to_string(), "cancel"]), key, &body!({})))
             .await
+    }
+
+    /// What the caller may have, and has.
+    ///
+    /// # Errors
+    /// Only the general ones.
+    pub async fn my_limits(&self) -> Result<MyLimits, CallError> {
+        json(self.request(Method::GET, &["limits", "me"])).await
+    }
+
+    /// Every limit; admins only, as what follows.
+    ///
+    /// # Errors
+    /// `forbidden`, `fresh_sign_in_required`.
+    pub async fn limits(&self) -> Result<Limits, CallError> {
+        json(self.request(Method::GET, &["limits"])).await
+    }
+
+    /// Sets a group's limits.
+    ///
+    /// # Errors
+    /// `forbidden`, `fresh_sign_in_required`, `invalid`.
+    pub async fn set_group_limit(&self, group: &GroupName, limit: &SetGroupLimit) -> Result<(), CallError> {
+        send(self.request(Method::PUT, &["limits", "groups", group.as_str()]).json(limit)).await.map(drop)
+    }
+
+    /// Removes a group's limits.
+    ///
+    /// # Errors
+    /// `forbidden`, `fresh_sign_in_required`, `not_found` if it has none.
+    pub async fn remove_group_limit(&self, group: &GroupName) -> Result<(), CallError> {
+        send(self.request(Method::DELETE, &["limits", "groups", group.as_str()])).await.map(drop)
+    }
+
+    /// Sets one user's limit, whatever their groups say.
+    ///
+    /// # Errors
+    /// `forbidden`, `fresh_sign_in_required`, `invalid`.
+    pub async fn set_user_limit(&self, sub: &UserSub, limit: &SetUserLimit) -> Result<(), CallError> {
+        send(self.request(Method::PUT, &["limits", "users", sub.as_str()]).json(limit)).await.map(drop)
+    }
+
+    /// Removes a user's own limit.
+    ///
+    /// # Errors
+    /// `forbidden`, `fresh_sign_in_required`, `not_found` if there is none.
+    pub async fn remove_user_limit(&self, sub: &UserSub) -> Result<(), CallError> {
+        send(self.request(Method::DELETE, &["limits", "users", sub.as_str()])).await.map(drop)
     }
 
     /// From now on, tokens issued before are no longer good for changes.

@@ -1,0 +1,121 @@
+//! Entering the queue and leaving it.
+
+use chrono::{DateTime, Utc};
+use cloudapp_domain::{Failure, InstanceId};
+use sqlx::types::Json;
+use sqlx::{PgConnection, PgExecutor};
+
+use super::decide::{PlacementState, Refusal, turn};
+use crate::column::Word;
+use crate::instance::InstanceRecord;
+
+/// Where a launch stands with its machine.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub(crate) struct Placement {
+    state: Word<PlacementState>,
+    refusals: Json<Vec<Refusal>>,
+    failure: Option<Json<Failure>>,
+}
+
+impl Placement {
+    /// Its state.
+    pub(crate) const fn state(&self) -> PlacementState {
+        self.state.0
+    }
+
+    /// What was refused on the way.
+    pub(crate) fn refusals(&self) -> &[Refusal] {
+        &self.refusals.0
+    }
+
+    /// Why it cannot have a machine.
+    pub(crate) fn failure(self) -> Option<Failure> {
+        self.failure.map(|failure| failure.0)
+    }
+}
+
+/// The placement of a machine; `None` if it never entered the queue.
+pub(crate) async fn load(
+    executor: impl PgExecutor<'_>,
+    id: InstanceId,
+) -> Result<Option<Placement>, sqlx::Error> {
+    sqlx::query_as("select state, refusals, failure from placement where instance_id = $1")
+        .bind(id.as_uuid())
+        .fetch_optional(executor)
+        .await
+}
+
+/// Enters the queue, behind those who wait for the present round and behind the owner's own. Whoever is in it already
+/// stays where they are. Call [`super::Doorbell::arrived`] after the commit.
+pub(crate) async fn enqueue(
+    connection: &mut PgConnection,
+    instance: &InstanceRecord,
+    pool: bool,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let (own_last, head): (Option<i64>, Option<i64>) = sqlx::query_as(
+        "select (select max(turn) from placement where owner = $1 and state = 'waiting'), \
+                (select min(turn) from placement where pool = $2 and state = 'waiting')",
+    )
+    .bind(instance.owner().as_str())
+    .bind(pool)
+    .fetch_one(&mut *connection)
+    .await?;
+    sqlx::query(
+        "insert into placement (instance_id, configuration_id, configuration_version, owner, pool, state, turn, \
+             enqueued_at) values ($1, $2, $3, $4, $5, 'waiting', $6, $7) on conflict (instance_id) do nothing",
+    )
+    .bind(instance.id().as_uuid())
+    .bind(instance.configuration_id().as_uuid())
+    .bind(instance.configuration_version)
+    .bind(instance.owner().as_str())
+    .bind(pool)
+    .bind(turn(own_last, head))
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Leaves the queue. `false` if it is not in it any more: look again. Not fenced: a launch that is taken back never
+/// goes on, whoever says so.
+pub(crate) async fn leave(executor: impl PgExecutor<'_>, id: InstanceId) -> Result<bool, sqlx::Error> {
+    let left =
+        sqlx::query("update placement set state = 'left' where instance_id = $1 and state = 'waiting'")
+            .bind(id.as_uuid())
+            .execute(executor)
+            .await?;
+    Ok(left.rows_affected() == 1)
+}
+
+/// Gives up whatever may still be asked for a machine: it leaves the queue, and what its batch makes for it belongs to
+/// a row that has ended, which the reconciler removes. Other members notice nothing. Call [`super::Doorbell::left`]
+/// after the commit.
+pub(crate) async fn disown(
+    connection: &mut PgConnection,
+    id: InstanceId,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    leave(&mut *connection, id).await?;
+    abandon(connection, id, now).await
+}
+
+/// Says that a member of a batch wants its machine no more; the batch goes on at once, if only to find that nobody is
+/// left. Call [`super::Doorbell::left`] afterwards.
+pub(crate) async fn abandon(
+    executor: impl PgExecutor<'_>,
+    id: InstanceId,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "with abandoned as (update placement set state = 'abandoned' \
+             where instance_id = $1 and state = 'batched' returning batch_id) \
+         update batch set next_run_at = least(next_run_at, $2) from abandoned \
+         where batch.id = abandoned.batch_id and next_run_at is not null",
+    )
+    .bind(id.as_uuid())
+    .bind(now)
+    .execute(executor)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,276 @@
+use cloudapp_contract::instance::Accepted;
+use cloudapp_domain::{ExecutionState, FailureCode};
+use cloudapp_ec2_simulator::{Capacity, Fault};
+use serde_json::json;
+
+use crate::placing::Placer;
+use crate::testing::World;
+
+/// As many launches of as many users, accepted before anything is asked.
+async fn burst(world: &World, users: usize) -> Vec<Accepted> {
+    let names: Vec<String> = (0..users).map(|user| format!("user-{user}")).collect();
+    let mut accepted = Vec::with_capacity(users);
+    for some in names.chunks(20) {
+        accepted.extend(futures::future::join_all(some.iter().map(|name| world.create(name, "k"))).await);
+    }
+    accepted
+}
+
+async fn count(world: &World, sql: &'static str) -> i64 {
+    sqlx::query_scalar(sql).fetch_one(world.pool()).await.unwrap()
+}
+
+async fn until_count(world: &World, sql: &'static str, wanted: i64) {
+    world.until(sql, async || (count(world, sql).await == wanted).then_some(())).await;
+}
+
+/// The machines that EC2 says it made; without listing them, for a thousand with their user data are long.
+async fn made(world: &World) -> usize {
+    let ledger = world.control.ledger().await.unwrap();
+    let calls = ledger.iter().filter(|call| call.action == "RunInstances");
+    calls.flat_map(|call| &call.ids).collect::<std::collections::BTreeSet<_>>().len()
+}
+
+/// Everybody has asked and waits in the queue; nothing has been asked of EC2.
+async fn all_in_the_queue(world: &World, users: i64) {
+    let worker = crate::testing::worker(world, "hand");
+    world
+        .until("all wait", async || {
+            worker.run_due().await.unwrap();
+            (count(world, "select count(*) from placement where state = 'waiting'").await == users)
+                .then_some(())
+        })
+        .await;
+}
+
+fn room(zone: &str, available: Option<u32>) -> Capacity {
+    Capacity { instance_type: "t3.micro".to_owned(), zone: zone.to_owned(), available }
+}
+
+async fn cancel(world: &World, accepted: &Accepted, user: &str) {
+    let path = format!("/api/executions/{}/cancel", accepted.execution_id);
+    world.post(&path, user, "c", json!({})).await;
+}
+
+#[tokio::test]
+async fn a_hundred_clicks_become_one_call_and_a_hundred_machines() {
+    let world = World::asleep(json!({})).await;
+    burst(&world, 100).await;
+    all_in_the_queue(&world, 100).await;
+    for replica in ["a", "b"] {
+        world.work(replica);
+    }
+    until_count(&world, "select count(*) from placement where state = 'placed'", 100).await;
+    assert_eq!(world.calls("RunInstances").await, 1);
+    assert_eq!(made(&world).await, 100);
+    assert_eq!(count(&world, "select count(distinct ec2_instance_id) from instance").await, 100);
+}
+
+#[tokio::test]
+async fn three_hundred_clicks_are_placed_by_one_call() {
+    let world = World::asleep(json!({})).await;
+    burst(&world, 1).await;
+    all_in_the_queue(&world, 1).await;
+    // The others are like the first one, each of a user of its own.
+    for sql in [
+        "insert into instance (id, owner, state, configuration_id, configuration_version, configuration_name, \
+             login_user, on_stop, boot_report_required, lifetime_hours, max_lifetime_hours, execution_id, created_at) \
+         select gen_random_uuid(), 'other-' || n, state, configuration_id, configuration_version, \
+             configuration_name, login_user, on_stop, boot_report_required, lifetime_hours, max_lifetime_hours, \
+             gen_random_uuid(), created_at from instance, generate_series(1, 299) as n",
+        "insert into placement (instance_id, configuration_id, configuration_version, owner, state, turn, enqueued_at) \
+         select id, configuration_id, configuration_version, owner, 'waiting', 0, created_at from instance \
+         where owner like 'other-%'",
+    ] {
+        sqlx::query(sql).execute(world.pool()).await.unwrap();
+    }
+    let placer = Placer::new(world.app.deps.clone(), "hand");
+    world
+        .until("all have machines", async || {
+            placer.pass().await.unwrap();
+            (count(&world, "select count(*) from placement where state = 'placed'").await == 300)
+                .then_some(())
+        })
+        .await;
+    assert_eq!(world.calls("RunInstances").await, 1);
+    assert_eq!(count(&world, "select count(distinct ec2_instance_id) from instance").await, 300);
+    assert_eq!(made(&world).await, 300);
+}
+
+#[tokio::test]
+async fn what_a_full_zone_cannot_give_is_got_elsewhere_and_told() {
+    let world = World::asleep(json!({})).await;
+    world.control.set_capacity(&room("us-east-1a", Some(4))).await.unwrap();
+    let accepted = burst(&world, 10).await;
+    all_in_the_queue(&world, 10).await;
+    world.work("worker");
+    let mut told = std::collections::BTreeMap::<String, usize>::new();
+    for accepted in &accepted {
+        let execution = world.ended(accepted.execution_id).await;
+        assert_eq!(execution.state, ExecutionState::Succeeded, "{execution:?}");
+        *told.entry(execution.steps[1].detail.clone().unwrap()).or_default() += 1;
+    }
+    let expected = [
+        ("t3.micro in us-east-1a", 4),
+        ("t3.micro was full in us-east-1a; you have t3.micro in us-east-1b", 6),
+    ];
+    assert_eq!(told, expected.map(|(text, count)| (text.to_owned(), count)).into());
+    assert_eq!(world.control.instances().await.unwrap().len(), 10);
+    assert_eq!(world.calls("RunInstances").await, 2);
+}
+
+#[tokio::test]
+async fn a_full_offering_is_remembered_for_a_while_and_then_forgotten() {
+    let world = World::start().await;
+    world.control.set_capacity(&room("us-east-1a", Some(0))).await.unwrap();
+    let detail = async |user: &str| {
+        let execution = world.ended(world.create(user, "k").await.execution_id).await;
+        execution.steps[1].detail.clone().unwrap()
+    };
+    let told = "t3.micro was full in us-east-1a; you have t3.micro in us-east-1b";
+    assert_eq!(detail("ann").await, told);
+    assert_eq!(world.calls("RunInstances").await, 2);
+    assert_eq!(detail("bob").await, told);
+    assert_eq!(world.calls("RunInstances").await, 3, "zone a was not asked again");
+    // Later there is room again.
+    world.control.set_capacity(&room("us-east-1a", None)).await.unwrap();
+    sqlx::query("update offering_memory set until = now()").execute(world.pool()).await.unwrap();
+    assert_eq!(detail("eve").await, "t3.micro in us-east-1a");
+    assert_eq!(count(&world, "select count(*) from offering_memory").await, 0);
+}
+
+#[tokio::test]
+async fn a_lost_reply_to_a_batch_makes_exactly_its_machines() {
+    let world = World::asleep(json!({})).await;
+    world.control.add_fault(&Fault::reply_lost("RunInstances").times(2)).await.unwrap();
+    burst(&world, 20).await;
+    all_in_the_queue(&world, 20).await;
+    for replica in ["a", "b"] {
+        world.work(replica);
+    }
+    until_count(&world, "select count(*) from placement where state = 'placed'", 20).await;
+    assert_eq!(made(&world).await, 20);
+    assert_eq!(count(&world, "select count(*) from launch_attempt").await, 1, "one token");
+}
+
+#[tokio::test]
+async fn who_leaves_the_queue_costs_nothing_and_others_go_on() {
+    let world = World::asleep(json!({})).await;
+    let accepted = burst(&world, 3).await;
+    all_in_the_queue(&world, 3).await;
+    cancel(&world, &accepted[1], "user-1").await;
+    let worker = crate::testing::worker(&world, "hand");
+    worker.run_due().await.unwrap();
+    assert_eq!(world.ended(accepted[1].execution_id).await.state, ExecutionState::Cancelled);
+    world.work("worker");
+    for index in [0, 2] {
+        assert_eq!(world.ended(accepted[index].execution_id).await.state, ExecutionState::Succeeded);
+    }
+    assert_eq!(world.control.instances().await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_member_that_leaves_a_batch_in_doubt_gets_no_machine_while_others_want_one() {
+    let world = World::asleep(json!({})).await;
+    world.control.set_capacity(&room("us-east-1a", Some(2))).await.unwrap();
+    world.control.add_fault(&Fault::reply_lost("RunInstances").times(1)).await.unwrap();
+    let accepted = burst(&world, 3).await;
+    all_in_the_queue(&world, 3).await;
+    let placer = Placer::new(world.app.deps.clone(), "hand");
+    world
+        .until("EC2 is asked", async || {
+            placer.pass().await.unwrap();
+            (world.calls("RunInstances").await == 1).then_some(())
+        })
+        .await;
+    cancel(&world, &accepted[0], "user-0").await;
+    world.work("worker");
+    assert_eq!(world.ended(accepted[0].execution_id).await.state, ExecutionState::Cancelled);
+    for index in [1, 2] {
+        assert_eq!(world.ended(accepted[index].execution_id).await.state, ExecutionState::Succeeded);
+    }
+    assert_eq!(world.control.instances().await.unwrap().len(), 2, "what was made went to those who want it");
+    assert_eq!(count(&world, "select count(*) from launch_attempt where state = 'intended'").await, 0);
+}
+
+#[tokio::test]
+async fn a_batch_that_everybody_has_left_is_found_and_ended() {
+    let world = World::asleep(json!({})).await;
+    world.control.add_fault(&Fault::reply_lost("RunInstances").times(1)).await.unwrap();
+    let accepted = burst(&world, 4).await;
+    all_in_the_queue(&world, 4).await;
+    let placer = Placer::new(world.app.deps.clone(), "hand");
+    world
+        .until("EC2 is asked", async || {
+            placer.pass().await.unwrap();
+            (world.calls("RunInstances").await == 1).then_some(())
+        })
+        .await;
+    for (index, accepted) in accepted.iter().enumerate() {
+        cancel(&world, accepted, &format!("user-{index}")).await;
+    }
+    // The batch is left by all before it is gone on with.
+    let worker = crate::testing::worker(&world, "hand");
+    world
+        .until("all have left", async || {
+            worker.run_due().await.unwrap();
+            (count(&world, "select count(*) from placement where state = 'abandoned'").await == 4)
+                .then_some(())
+        })
+        .await;
+    world.work("worker");
+    for accepted in &accepted {
+        assert_eq!(world.ended(accepted.execution_id).await.state, ExecutionState::Cancelled);
+    }
+    assert_eq!(world.calls("RunInstances").await, 1, "nothing was asked for anew");
+    assert_eq!(world.control.instances().await.unwrap().len(), 4);
+    assert!(world.living_machines().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_refusal_that_concerns_all_fails_all_with_its_sentence() {
+    let world = World::asleep(json!({})).await;
+    world.control.add_fault(&Fault::error("RunInstances", "VcpuLimitExceeded")).await.unwrap();
+    let accepted = burst(&world, 5).await;
+    all_in_the_queue(&world, 5).await;
+    world.work("worker");
+    for accepted in &accepted {
+        let execution = world.ended(accepted.execution_id).await;
+        assert_eq!(execution.failure.map(|failure| failure.code), Some(FailureCode::AccountQuota));
+    }
+    assert_eq!(world.calls("RunInstances").await, 1);
+    assert!(world.living_machines().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_token_that_belongs_to_another_request_is_never_asked_for_again() {
+    let world = World::asleep(json!({})).await;
+    world.control.add_fault(&Fault::error("RunInstances", "IdempotentParameterMismatch")).await.unwrap();
+    let accepted = burst(&world, 2).await;
+    all_in_the_queue(&world, 2).await;
+    world.work("worker");
+    for accepted in &accepted {
+        let execution = world.ended(accepted.execution_id).await;
+        assert_eq!(execution.failure.map(|failure| failure.code), Some(FailureCode::Internal));
+    }
+    assert_eq!(world.calls("RunInstances").await, 1);
+}
+
+#[tokio::test]
+async fn what_was_made_and_is_gone_is_asked_for_anew_under_another_token() {
+    let world = World::asleep(json!({})).await;
+    world.control.add_fault(&Fault::error("RunInstances", "IdempotentInstanceTerminated")).await.unwrap();
+    let accepted = burst(&world, 2).await;
+    all_in_the_queue(&world, 2).await;
+    world.work("worker");
+    for accepted in &accepted {
+        assert_eq!(world.ended(accepted.execution_id).await.state, ExecutionState::Succeeded);
+    }
+    let attempts: Vec<(String, i32)> =
+        sqlx::query_as("select state, number from launch_attempt order by number")
+            .fetch_all(world.pool())
+            .await
+            .unwrap();
+    assert_eq!(attempts, [("ended".to_owned(), 1), ("fulfilled".to_owned(), 2)]);
+    until_count(&world, "select count(*) from batch where next_run_at is not null", 0).await;
+}
