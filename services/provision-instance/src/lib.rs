@@ -8,7 +8,8 @@
 //! * `outbox/` — what leaves: login details, notices, the event log.
 //! * `pool/` — spare machines that are claimed at the click.
 //! * `limits/` — how many machines people may have.
-//! * `reconcile` and `lifetime` — beside the workflow: machines that nobody owns, machines whose time is over.
+//! * `reconcile`, `lifetime` and `stuck` — beside the workflow: machines that nobody owns, machines whose time is over,
+//!   executions that need a person.
 //! * `ports/` — what all that needs from outside; `adapters/` — EC2, SQS, SNS, S3 and KMS behind them.
 //!
 //! Any number of replicas may run: rows are leased and fenced, duties that one must do are leased by name.
@@ -42,6 +43,7 @@ mod schema;
 mod settings;
 #[cfg(test)]
 mod simulation;
+mod stuck;
 mod tasks;
 #[cfg(test)]
 mod testing;
@@ -72,6 +74,7 @@ use application::admitting::Admissions;
 use crash::CrashPoints;
 use deps::Deps;
 use feed::Feed;
+use instance::Loader;
 use limiter::Limiter;
 use placing::Doorbell;
 use tasks::Outlets;
@@ -135,6 +138,7 @@ fn dependencies(args: &Args, aws: &aws_config::SdkConfig, pool: &PgPool, clock: 
         limiter,
         certificates: Arc::new(adapters::KmsCertificates::new(key)),
         executions: Store::new(pool.clone(), Arc::clone(clock)),
+        subjects: Loader::new(pool.clone()),
         signals: Signals::default(),
         doorbell: Doorbell::default(),
         settings: args.settings(),

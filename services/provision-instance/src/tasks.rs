@@ -15,6 +15,7 @@ use crate::pool::Pools;
 use crate::ports::{EventQueue, EventStore, Noticeboard, Postbox};
 use crate::prune::Pruner;
 use crate::reconcile::Reconciler;
+use crate::stuck::Alarm;
 
 /// Where things go to and come from.
 #[derive(Clone)]
@@ -46,6 +47,7 @@ pub(crate) fn start(
     tasks.spawn(Exporter::new(Arc::clone(&deps), outlets.events, &holder).run(shutdown.clone()));
     tasks.spawn(Pools::new(Arc::clone(&deps), definitions.clone(), &holder).run(shutdown.clone()));
     tasks.spawn(Lifetimes::new(Arc::clone(&deps), definitions, &holder).run(shutdown.clone()));
+    tasks.spawn(Alarm::new(Arc::clone(&deps), &holder).run(shutdown.clone()));
     tasks.spawn(Pruner::new(Arc::clone(&deps), &holder).run(shutdown.clone()));
     tasks.spawn(Reconciler::new(deps, &holder).run(shutdown.clone()));
 }

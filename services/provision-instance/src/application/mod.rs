@@ -7,6 +7,7 @@ pub(crate) mod admitting;
 pub(crate) mod create;
 pub(crate) mod credentials;
 pub(crate) mod executions;
+pub(crate) mod force;
 pub(crate) mod fleet;
 mod idempotency;
 pub(crate) mod login_details;

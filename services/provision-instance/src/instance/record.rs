@@ -48,6 +48,10 @@ pub(crate) struct InstanceRecord {
     pub(crate) max_expires_at: Option<DateTime<Utc>>,
     pub(crate) ended_at: Option<DateTime<Utc>>,
     pub(crate) missing_since: Option<DateTime<Utc>>,
+    pub(crate) warn_at: Option<DateTime<Utc>>,
+    pub(crate) warn_end: Option<DateTime<Utc>>,
+    pub(crate) stop_at: Option<DateTime<Utc>>,
+    pub(crate) idle_stop_at: Option<DateTime<Utc>>,
     pool: Option<Word<SpareKind>>,
     warm: Option<String>,
 }
@@ -117,6 +121,7 @@ impl InstanceRecord {
     /// As the API shows it.
     pub(crate) fn into_contract(self) -> Instance {
         let ended = self.state().is_final();
+        let is_ready = self.state() == InstanceState::Ready;
         Instance {
             id: self.id(),
             state: self.state(),
@@ -140,6 +145,8 @@ impl InstanceRecord {
             ready_at: self.ready_at,
             expires_at: self.expires_at,
             max_expires_at: self.max_expires_at,
+            stop_at: self.stop_at.filter(|_| is_ready),
+            idle_stop_at: self.idle_stop_at.filter(|_| is_ready),
             ended_at: self.ended_at,
             notes: Vec::new(),
         }

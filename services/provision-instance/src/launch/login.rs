@@ -11,7 +11,7 @@ use cloudapp_workflow::{Applied, Step, StepContext, StepError, Undone};
 
 use crate::application::login_details;
 use crate::crash::CrashPoint;
-use crate::deps::{Deps, subject};
+use crate::deps::Deps;
 use crate::instance::{InstanceRecord, Told, entry};
 use crate::outbox::{self, Entry, Topic};
 
@@ -52,7 +52,7 @@ impl Step for Login {
     }
 
     async fn apply(&self, context: &StepContext<'_>) -> Result<Applied, StepError> {
-        let instance = subject(context).await?;
+        let instance = self.deps.subject(context).await?;
         if instance.state() == InstanceState::Ready {
             return Ok(Applied::done("login details are there"));
         }

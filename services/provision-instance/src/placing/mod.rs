@@ -34,8 +34,8 @@ use tokio::sync::futures::Notified;
 pub(crate) use attempt::live_tokens;
 pub(crate) use line::{Line, Onlooker};
 pub(crate) use placer::Placer;
+pub(crate) use queue::{Placement, abandon, disown, enqueue, leave, load};
 pub(crate) use tags::OwnerTags;
-pub(crate) use queue::{Placement, abandon, enqueue, leave, load};
 
 /// Placing cannot go on now; it is tried again.
 #[derive(Debug, thiserror::Error)]

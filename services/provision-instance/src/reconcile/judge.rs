@@ -199,14 +199,14 @@ mod tests {
             let mut unique = HashSet::new();
             let owners: Vec<_> = owners.into_iter().filter(|owner| unique.insert(owner.instance)).collect();
             let judgement = judged(&machines, &owners, &["live"], &marks);
-            for id in &judgement.remove {
-                let owner = owners.iter().find(|owner| owner.ec2_id == *id);
+            for removed in &judgement.remove {
+                let owner = owners.iter().find(|owner| owner.ec2_id == *removed);
                 prop_assert!(owner.is_none_or(|owner| owner.state.is_final() && !owner.busy));
-                let dead = machines.iter().any(|m| m.id == *id && m.client_token.as_deref() == Some("dead"));
+                let dead = machines.iter().any(|m| m.id == *removed && m.client_token.as_deref() == Some("dead"));
                 prop_assert!(dead);
-                let marked = marks.iter().rev().find(|(n, _)| super::tests::id(*n) == *id);
+                let marked = marks.iter().rev().find(|(n, _)| id(*n) == *removed);
                 prop_assert!(marked.is_some_and(|(_, since)| *since <= 880));
-                prop_assert!(!judgement.mark.contains(id) && !judgement.unmark.contains(id));
+                prop_assert!(!judgement.mark.contains(removed) && !judgement.unmark.contains(removed));
             }
         }
     }

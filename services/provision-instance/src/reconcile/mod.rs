@@ -16,7 +16,7 @@ use self::judge::{Facts, Owner, judge};
 use crate::column::Word;
 use crate::deps::Deps;
 use crate::duty::Duty;
-use crate::launch;
+use crate::placing;
 
 /// Finds machines that nobody owns and ends of machines that were forgotten.
 pub(crate) struct Reconciler {
@@ -101,7 +101,7 @@ impl Reconciler {
         let machines = deps.machines.describe_managed().await?;
         let listed: Vec<&str> = machines.iter().map(|machine| machine.id.as_str()).collect();
         let owners = owners(pool, &listed).await?;
-        let live_tokens: HashSet<String> = launch::live_tokens(pool).await?.into_iter().collect();
+        let live_tokens: HashSet<String> = placing::live_tokens(pool).await?.into_iter().collect();
         let marks = marks(pool).await?;
         let grace = TimeDelta::from_std(deps.settings.pace.grace).unwrap_or(TimeDelta::MAX);
         let judgement = judge(&Facts {

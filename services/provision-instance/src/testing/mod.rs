@@ -14,7 +14,7 @@ use cloudapp_chassis::http_client;
 use cloudapp_chassis::token::{Guard, TokenVerifier};
 use cloudapp_contract::execution::Execution;
 use cloudapp_contract::instance::{Accepted, Instance};
-use cloudapp_database::PublishedRevocations;
+use cloudapp_database::{PublishedRevocations, SharedRevocations};
 use cloudapp_domain::configuration::ConfigurationDraft;
 use cloudapp_domain::{Clock, ConfigurationId, ExecutionId, InstanceId, InstanceState, SystemClock};
 use cloudapp_ec2::Ec2;
@@ -39,6 +39,7 @@ use crate::application::admitting::Admissions;
 use crate::crash::CrashPoints;
 use crate::deps::{self, Deps};
 use crate::feed::Feed;
+use crate::instance::Loader;
 use crate::limiter::Limiter;
 use crate::observe::Watch;
 use crate::placing::{Doorbell, Placer};
@@ -129,11 +130,12 @@ impl World {
         let certificates = simulator.identity_certificate_pem();
         let identities =
             cloudapp_identity_document::Verifier::bundled().with_extra(certificates.as_bytes()).unwrap();
+        let revocations = SharedRevocations::new(PublishedRevocations(pool));
         let definitions = deps::definitions(&deps);
         let app = App {
             admissions: Admissions::new(&deps, &definitions),
             definitions,
-            guard: Guard::new(Arc::new(verifier), Arc::new(PublishedRevocations(pool)), clock),
+            guard: Guard::new(Arc::new(verifier), Arc::new(revocations), clock),
             feed: Feed::new(deps.executions.clone(), deps.signals.clone()),
             identities: Arc::new(Ec2Identities(identities)),
             deps,
@@ -358,6 +360,7 @@ async fn dependencies(
         limiter: Limiter::off(),
         certificates: Arc::new(Watched { inner: Arc::new(certificates), moments: moments.clone() }),
         executions: Store::new(pool.clone(), Arc::clone(clock)).watched_by(moments.clone()),
+        subjects: Loader::new(pool.clone()),
         signals: Signals::default(),
         doorbell: Doorbell::default(),
         settings: settings(report_url),

@@ -29,6 +29,14 @@ pub struct ExtendInstance {
     pub hours: u32,
 }
 
+/// Body of `POST /api/instances/{id}/skip-stop`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SkipStop {
+    /// The planned stop that is to be left out, as [`Instance::stop_at`] says: repeating it skips no further one.
+    pub stop_at: DateTime<Utc>,
+}
+
 /// Body of `POST /api/instances/{id}/credentials`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -96,6 +104,12 @@ pub struct Instance {
     pub expires_at: Option<DateTime<Utc>>,
     /// The latest end that Extend can reach.
     pub max_expires_at: Option<DateTime<Utc>>,
+    /// When its configuration's schedule stops it next; its disk is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_at: Option<DateTime<Utc>>,
+    /// When it is stopped because nobody uses it; goes away when somebody does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_stop_at: Option<DateTime<Utc>>,
     /// When it ended.
     pub ended_at: Option<DateTime<Utc>>,
     /// What happened to it without its owner asking for it, oldest first. Only where one machine is asked for.
