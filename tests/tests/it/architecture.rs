@@ -63,10 +63,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     // Runs the services as processes: of their code it links none but the workflow's migrations.
-    (
-        "cloudapp-rig",
-        &["contract", "domain", "ec2-simulator", "postgres", "test-issuer", "workflow"],
-    ),
+    ("cloudapp-rig", &["contract", "domain", "ec2-simulator", "postgres", "test-issuer", "workflow"]),
     ("cloudapp-bench", &["contract", "domain", "ec2-simulator", "rig"]),
     ("cloudapp-tests", &["aws", "chassis", "contract", "domain", "rig", "standalone"]),
 ];

@@ -144,9 +144,12 @@ impl Hands<'_> {
         let answer = process
             .ec2(Family::RunInstances, attempt.count, move |world| world.run_instances(&request))
             .await;
+        let in_doubt = attempt.uncertain_since.is_some();
         let judged = match &answer {
-            Ok(machines) => verdict(Ok((machines.iter().filter(|m| m.lives()).count(), machines.len()))),
-            Err(error) => verdict(Err(error)),
+            Ok(machines) => {
+                verdict(Ok((machines.iter().filter(|m| m.lives()).count(), machines.len())), in_doubt)
+            }
+            Err(error) => verdict(Err(error), in_doubt),
         };
         let judged = sim.with(|world| misjudged(world, judged));
         sim.with(|world| world.tell(|| format!("batch {}, attempt {}: {judged:?}", held.no, attempt.number)));
@@ -178,8 +181,10 @@ impl Hands<'_> {
                 self.doubt(in_doubt_since(before, sent_at, certain)).await?;
                 self.rest(TimeDelta::seconds(2)).await
             }
-            // Refused, but an earlier sending may have been executed: it is looked for first.
-            Verdict::Fail if before.is_some() => self.mismatched().await,
+            Verdict::LookFirst => {
+                self.doubt(before).await?;
+                self.look(attempt).await
+            }
             Verdict::Fail => self.settle(PlacementState::Failed).await,
         }
     }
@@ -216,7 +221,8 @@ fn misjudged(world: &World, judged: Verdict) -> Verdict {
     match (world.mutant, judged) {
         (Some(Mutant::ThrottleIsRefusal), Verdict::Throttled)
         | (Some(Mutant::LostReplyIsRefusal), Verdict::Again { executed: true }) => Verdict::AskAnew,
-        (Some(Mutant::CapacityIsTheEnd), Verdict::MoveOn(_)) => Verdict::Fail,
+        (Some(Mutant::CapacityIsTheEnd), Verdict::MoveOn(_))
+        | (Some(Mutant::RefusalEndsDoubt), Verdict::LookFirst) => Verdict::Fail,
         (Some(Mutant::CapacityIsSuccess), Verdict::MoveOn(_)) => Verdict::Assign,
         (Some(Mutant::TerminatedIsAskedAgain), Verdict::AskAnew) => Verdict::Again { executed: false },
         _ => judged,
