@@ -112,6 +112,11 @@ impl InstanceRecord {
         self.warm.as_deref() == Some("claimed")
     }
 
+    /// Whether a pool should have had a machine for its owner and had none that was any good.
+    pub(crate) fn is_missed(&self) -> bool {
+        self.warm.as_deref() == Some("missed")
+    }
+
     /// Its type and zone, for people.
     pub(crate) fn offering(&self) -> String {
         let kind = self.instance_type.as_deref().unwrap_or("machine");

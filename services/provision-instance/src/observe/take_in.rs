@@ -116,11 +116,16 @@ pub(super) async fn take_in(
         return Ok(0);
     }
     let mut transaction = deps.pool.begin().await?;
-    // In the order of their ids, and executions last: nobody who does the same ever waits in a circle.
-    let locked: Vec<Row> = sqlx::query_as(select_rows!("where i.id = any($1) order by i.id for update of i"))
-        .bind(&news)
-        .fetch_all(&mut *transaction)
-        .await?;
+    // In the order of their ids, and executions last: nobody who does the same ever waits in a circle. A row may have
+    // been parted from its machine since it was read, if that was a spare of no use to its user.
+    let asked: Vec<&str> = rows.iter().map(|row| row.ec2_id().as_str()).collect();
+    let locked: Vec<Row> = sqlx::query_as(select_rows!(
+        "where i.id = any($1) and i.ec2_instance_id = any($2) order by i.id for update of i"
+    ))
+    .bind(&news)
+    .bind(&asked)
+    .fetch_all(&mut *transaction)
+    .await?;
     let courses: Vec<(Row, Course)> = locked
         .into_iter()
         .map(|row| {
