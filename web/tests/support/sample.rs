@@ -70,6 +70,8 @@ pub fn machine(
         ready_at: None,
         expires_at: Some(now + TimeDelta::minutes(438)),
         max_expires_at: Some(now + TimeDelta::hours(72)),
+        stop_at: None,
+        idle_stop_at: None,
         ended_at: state.is_final().then(|| now - TimeDelta::minutes(12)),
         notes: Vec::new(),
     }

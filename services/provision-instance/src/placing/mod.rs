@@ -31,6 +31,8 @@ mod tags;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
+#[cfg(test)]
+pub(crate) use attempt::client_token;
 pub(crate) use attempt::live_tokens;
 pub(crate) use line::Onlooker;
 pub(crate) use placer::Placer;

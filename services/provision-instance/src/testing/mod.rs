@@ -216,12 +216,29 @@ impl World {
         key: &str,
         body: Option<Value>,
     ) -> Answer {
+        Self::send_to(&self.router, method, path, token, key, body).await
+    }
+
+    /// The API of one more replica: with admissions of its own, on the same database.
+    pub(crate) fn another_replica(&self) -> Router {
+        let admissions = Admissions::new(&self.app.deps, &self.app.definitions);
+        app::service(App { admissions, ..self.app.clone() })
+    }
+
+    pub(crate) async fn send_to(
+        replica: &Router,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        key: &str,
+        body: Option<Value>,
+    ) -> Answer {
         let mut request = Request::builder().method(method).uri(path).header("idempotency-key", key);
         if let Some(token) = token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
         let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
-        let response = self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
+        let response = replica.clone().oneshot(request.body(body).unwrap()).await.unwrap();
         let status = response.status();
         let bytes = response.into_body().collect().await.unwrap().to_bytes();
         Answer { status, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
