@@ -20,6 +20,8 @@ pub(crate) struct Known {
     pub(crate) missing_since: Option<DateTime<Utc>>,
     /// A launch or start is under way: what goes wrong there is that execution's to judge.
     pub(crate) busy: bool,
+    /// Any execution is at work on it, a stop included.
+    pub(crate) asked: bool,
 }
 
 /// What EC2 said, to be written down.
@@ -82,7 +84,11 @@ pub(crate) fn course(
     if is_stale(known.ec2_state, machine.state) {
         return Course::NOTHING;
     }
-    let step = step(known.state, machine.state, known.busy);
+    let step = if runs_on(known, machine.state) {
+        Step::ReadyAgain
+    } else {
+        step(known.state, machine.state, known.busy)
+    };
     let seen = seen(known, machine);
     let news = known.ec2_state != Some(machine.state);
     let told =
@@ -98,6 +104,15 @@ const fn is_stale(known: Option<MachineState>, said: MachineState) -> bool {
         (Some(MachineState::Running), MachineState::Pending)
             | (Some(MachineState::ShuttingDown), MachineState::Pending | MachineState::Running)
     ) || matches!((known, said), (Some(MachineState::Terminated), said) if !matches!(said, MachineState::Terminated))
+}
+
+/// Whether a machine that somebody else had stopped was started again by somebody else before a look saw it stopped.
+/// EC2 must have said that it stopped: an admin's stop is known here before EC2 tells of it.
+const fn runs_on(known: &Known, said: MachineState) -> bool {
+    !known.asked
+        && matches!(known.state, InstanceState::Stopping)
+        && matches!(said, MachineState::Running)
+        && matches!(known.ec2_state, Some(MachineState::Stopping | MachineState::Stopped))
 }
 
 /// NotFound is not "gone" while EC2 may not find what it has just made, nor on the first look that misses it.
@@ -145,7 +160,9 @@ fn is_outside(known: &Known, machine: &Machine, step: Step) -> bool {
         return down && news && !is_a_users(machine.state_reason.as_deref());
     }
     match step {
-        Step::Keep | Step::Missing | Step::Lost | Step::Become(Booting) | Step::ReadyAgain => false,
+        Step::Keep | Step::Missing | Step::Lost | Step::Become(Booting) => false,
+        // Of a machine that was seen stopped, the start has been told.
+        Step::ReadyAgain => matches!(known.state, Stopping),
         Step::Become(Starting) => true,
         // CloudApp asked for this end, or for this stop.
         Step::Gone => !matches!(known.state, Terminating),
@@ -212,6 +229,7 @@ mod tests {
             placed_at: Some(at(0)),
             missing_since: None,
             busy,
+            asked: busy,
         }
     }
 
@@ -290,6 +308,19 @@ mod tests {
             let before = known(InstanceState::Booting, Some(known_state), true);
             assert!(look(&before, Some(&machine(said))).is_nothing(), "{said:?} after {known_state:?}");
         }
+    }
+
+    #[test]
+    fn a_machine_that_somebody_stopped_and_started_again_is_ready_again() {
+        let running = machine(MachineState::Running);
+        let stopping = known(InstanceState::Stopping, Some(MachineState::Stopping), false);
+        let course = look(&stopping, Some(&running));
+        assert_eq!(course.step, Step::ReadyAgain);
+        assert_eq!(course.outside.map(|outside| outside.kind), Some(NoteKind::StartedOutside));
+        let ours = Known { asked: true, ..stopping.clone() };
+        assert_eq!(look(&ours, Some(&running)).step, Step::Keep, "a stop of ours is at work");
+        let forced = Known { ec2_state: Some(MachineState::Running), ..stopping };
+        assert_eq!(look(&forced, Some(&running)).step, Step::Keep, "EC2 has not told of the stop yet");
     }
 
     #[test]

@@ -35,6 +35,7 @@ pub(super) struct Row {
     created_at: DateTime<Utc>,
     missing_since: Option<DateTime<Utc>>,
     busy: bool,
+    asked: bool,
 }
 
 /// The columns of [`Row`], for a query over `instance i`.
@@ -44,7 +45,9 @@ macro_rules! select_rows {
             "select i.id, i.ec2_instance_id, i.state, i.ec2_state, i.ec2_state_reason, i.host, i.zone, \
                  i.instance_type, i.generation, i.boot_report_required, i.asked_at, i.placed_at, i.created_at, \
                  i.missing_since, exists (select from execution e where e.subject = i.id \
-                     and e.state in ('pending', 'running') and e.kind in ('launch', 'start', 'refill')) as busy \
+                     and e.state in ('pending', 'running') and e.kind in ('launch', 'start', 'refill')) as busy, \
+                 exists (select from execution e where e.subject = i.id \
+                     and e.state in ('pending', 'running')) as asked \
              from instance i ",
             $rest
         )
@@ -88,6 +91,7 @@ impl Row {
             placed_at: self.placed_at,
             missing_since: self.missing_since,
             busy: self.busy,
+            asked: self.asked,
         }
     }
 
@@ -112,12 +116,17 @@ pub(super) async fn take_in(
     }
     let mut transaction = deps.pool.begin().await?;
     // In the order of their ids, and executions last: nobody who does the same ever waits in a circle.
-    let locked: Vec<Row> = sqlx::query_as(select_rows!("where i.id = any($1) order by i.id for update of i"))
-        .bind(&news)
-        .fetch_all(&mut *transaction)
-        .await?;
+    let locked: Vec<Row> = sqlx::query_as(select_rows!(
+        "where i.id = any($1) and i.ec2_instance_id is not null order by i.id for update of i"
+    ))
+    .bind(&news)
+    .fetch_all(&mut *transaction)
+    .await?;
+    let looked_for: HashMap<Uuid, &Ec2InstanceId> = rows.iter().map(|row| (row.id, row.ec2_id())).collect();
     let courses: Vec<(Row, Course)> = locked
         .into_iter()
+        // A row may have been parted from its machine meanwhile; what EC2 said is of the machine.
+        .filter(|row| looked_for.get(&row.id) == Some(&row.ec2_id()))
         .map(|row| {
             let course = row.course(machines, deps);
             (row, course)

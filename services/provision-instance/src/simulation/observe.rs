@@ -252,7 +252,7 @@ impl World {
     /// Brings a row up to what EC2 says; `None`: it does not know the machine. `true` if that changed anything that
     /// executions wait for.
     fn take_in(&mut self, no: u32, said: Option<MachineState>, now: Time) -> bool {
-        let busy = self.db.rising(no);
+        let (busy, asked) = (self.db.rising(no), self.db.busy(no).is_some());
         let Some(row) = self.db.instances.get(&no) else { return false };
         let mut known = Known {
             state: row.state,
@@ -263,6 +263,7 @@ impl World {
             placed_at: row.placed_at,
             missing_since: row.missing_since,
             busy,
+            asked,
         };
         let mut grace = delta(PACE.grace);
         match self.mutant {
