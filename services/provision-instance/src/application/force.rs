@@ -12,7 +12,7 @@ use super::create::key_reused;
 use super::executions::shown;
 use super::idempotency::{self, Answered, Known};
 use crate::deps::Deps;
-use crate::instance::{Ending, close, lock};
+use crate::instance::{Ending, InstanceRecord, close, lock};
 use crate::outbox::{self, Entry, Topic};
 use crate::placing;
 
@@ -53,6 +53,7 @@ pub(crate) async fn force(
 ) -> Result<Execution, ApiError> {
     let reason = checked(&request.reason)?;
     carry_out(deps, caller, id, key, request, reason).await?;
+    deps.doorbell.left();
     deps.signals.work();
     deps.signals.changed(id);
     Ok(shown(load(deps, id).await?))
@@ -88,8 +89,10 @@ async fn carry_out(
         Known::New => {}
     }
     let view = load(deps, id).await?;
+    // The machine's row first, the execution's after it: locks are taken in one order everywhere.
+    let instance = lock(&mut transaction, InstanceId::from(view.subject)).await?;
     let forced = if request.abandon {
-        abandon(deps, &mut transaction, caller, &view, reason).await?
+        abandon(deps, &mut transaction, caller, &view, instance, reason).await?
     } else {
         undo_again(deps, &mut transaction, caller, &view, reason).await?
     };
@@ -97,10 +100,9 @@ async fn carry_out(
         return Err(conflict("It is not stuck; there is nothing to force."));
     }
     notify(deps, &mut transaction, caller, &view, request.abandon, reason).await?;
-    let (accepted, now) =
-        (Accepted { execution_id: id, instance_id: InstanceId::from(view.subject) }, deps.clock.now());
+    let accepted = Accepted { execution_id: id, instance_id: InstanceId::from(view.subject) };
     let answered = Answered { owner: &caller.sub, key, digest: &digest, accepted: &accepted };
-    idempotency::remember(&mut transaction, &[answered], now).await?;
+    idempotency::remember(&mut transaction, &[answered], deps.clock.now()).await?;
     transaction.commit().await?;
     Ok(())
 }
@@ -129,14 +131,15 @@ async fn abandon(
     connection: &mut PgConnection,
     caller: &Caller,
     view: &ExecutionView,
+    instance: Option<InstanceRecord>,
     reason: &str,
 ) -> Result<bool, ForceError> {
     let note = format!("Given up by the admin {}: {reason}", caller.sub);
     if !deps.executions.give_up(connection, view.id, &note).await? {
         return Ok(false);
     }
-    let id = InstanceId::from(view.subject);
-    let Some(instance) = lock(connection, id).await? else { return Ok(true) };
+    let Some(instance) = instance else { return Ok(true) };
+    let id = instance.id();
     placing::disown(connection, id, deps.clock.now()).await?;
     sqlx::query("update instance set actor = $2 where id = $1 and state not in ('terminated', 'failed')")
         .bind(id.as_uuid())

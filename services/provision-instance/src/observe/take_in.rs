@@ -35,7 +35,7 @@ pub(super) struct Row {
     created_at: DateTime<Utc>,
     missing_since: Option<DateTime<Utc>>,
     busy: bool,
-    asked: bool,
+    coming_down: bool,
 }
 
 /// The columns of [`Row`], for a query over `instance i`.
@@ -47,7 +47,7 @@ macro_rules! select_rows {
                  i.missing_since, exists (select from execution e where e.subject = i.id \
                      and e.state in ('pending', 'running') and e.kind in ('launch', 'start', 'refill')) as busy, \
                  exists (select from execution e where e.subject = i.id \
-                     and e.state in ('pending', 'running')) as asked \
+                     and e.state in ('pending', 'running') and e.kind in ('stop', 'destroy')) as coming_down \
              from instance i ",
             $rest
         )
@@ -88,10 +88,11 @@ impl Row {
             ec2_reason: self.ec2_state_reason.clone(),
             host: self.host.clone(),
             zone: self.zone.clone(),
+            asked_at: self.asked_at,
             placed_at: self.placed_at,
             missing_since: self.missing_since,
             busy: self.busy,
-            asked: self.asked,
+            coming_down: self.coming_down,
         }
     }
 
@@ -115,18 +116,18 @@ pub(super) async fn take_in(
         return Ok(0);
     }
     let mut transaction = deps.pool.begin().await?;
-    // In the order of their ids, and executions last: nobody who does the same ever waits in a circle.
+    // In the order of their ids, and executions last: nobody who does the same ever waits in a circle. A row may have
+    // been parted from its machine since it was read, if that was a spare of no use to its user.
+    let asked: Vec<&str> = rows.iter().map(|row| row.ec2_id().as_str()).collect();
     let locked: Vec<Row> = sqlx::query_as(select_rows!(
-        "where i.id = any($1) and i.ec2_instance_id is not null order by i.id for update of i"
+        "where i.id = any($1) and i.ec2_instance_id = any($2) order by i.id for update of i"
     ))
     .bind(&news)
+    .bind(&asked)
     .fetch_all(&mut *transaction)
     .await?;
-    let looked_for: HashMap<Uuid, &Ec2InstanceId> = rows.iter().map(|row| (row.id, row.ec2_id())).collect();
     let courses: Vec<(Row, Course)> = locked
         .into_iter()
-        // A row may have been parted from its machine meanwhile; what EC2 said is of the machine.
-        .filter(|row| looked_for.get(&row.id) == Some(&row.ec2_id()))
         .map(|row| {
             let course = row.course(machines, deps);
             (row, course)

@@ -20,6 +20,9 @@ pub struct Execution {
     /// Why it failed, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
+    /// Its place in the queue, while it waits for a turn to be asked for at AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<QueuePlace>,
     /// When it was accepted.
     pub created_at: DateTime<Utc>,
     /// When it reached its final state.
@@ -53,6 +56,15 @@ pub struct ForceExecution {
     /// stuck.
     #[serde(default)]
     pub abandon: bool,
+}
+
+/// A place in the queue of those who wait for a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct QueuePlace {
+    /// 1 is next.
+    pub position: u32,
+    /// Seconds until it is asked for, as things stand.
+    pub estimated_seconds: u32,
 }
 
 /// One step of an execution.

@@ -7,6 +7,7 @@ pub mod configuration;
 pub mod event;
 pub mod execution;
 pub mod fleet;
+pub mod idle_report;
 pub mod instance;
 pub mod limits;
 pub mod message;
