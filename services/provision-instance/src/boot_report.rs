@@ -74,10 +74,9 @@ pub(crate) async fn take(
     .execute(&mut *transaction)
     .await?;
     if taken.rows_affected() == 1 {
-        // Executions before machines, as steps lock them.
-        deps.executions.wake(&mut transaction, instance.id().as_uuid()).await?;
         runs(&mut transaction, deps, &instance, Address::told(report, &identity)).await?;
         note_reboot(&mut transaction, deps, &instance, report.boot_id).await?;
+        deps.executions.wake(&mut transaction, instance.id().as_uuid()).await?;
     }
     transaction.commit().await?;
     deps.signals.work();
@@ -118,13 +117,14 @@ async fn runs(
         Address::Known(host) => (
             "update instance set ec2_state = 'running', host = $3, look_at = least(look_at, $2), \
                  state = case when state = 'launching' then 'booting' else state end \
-             where id = $1 and (ec2_state is null or ec2_state = 'pending')",
+             where id = $1 and (ec2_state is null or ec2_state = 'pending') \
+             and state not in ('terminated', 'failed')",
             deps.after(deps.settings.pace.look),
             Some(host),
         ),
         Address::AskEc2 => (
             "update instance set look_at = $2, host = coalesce($3, host) \
-             where id = $1 and ec2_state is distinct from 'running'",
+             where id = $1 and ec2_state is distinct from 'running' and state not in ('terminated', 'failed')",
             deps.clock.now(),
             None,
         ),

@@ -50,4 +50,5 @@ pub use ledger::{LedgerEntry, Tally};
 pub use model::instance::{
     Boot, Instance, InstanceState, Market, MetadataOptions, ShutdownBehavior, StateReason, Volume,
 };
+pub use model::lifecycle::Happening;
 pub use simulator::{Simulator, StartError};

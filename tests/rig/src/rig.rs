@@ -49,8 +49,8 @@ impl RigOptions {
     /// For tests: quick, nothing durable, no throttling.
     #[must_use]
     pub fn new(programs: Programs) -> Self {
-        let simulator = [("SIMULATOR_FAST", "true"), ("SIMULATOR_NO_THROTTLE", "true")];
-        Self { programs, durable: false, simulator: owned(&simulator), replica: BTreeMap::new() }
+        let simulator = owned(&[("SIMULATOR_FAST", "true")]);
+        Self { programs, durable: false, simulator, replica: BTreeMap::new() }.unthrottled()
     }
 
     /// For measurements: a durable database, EC2's buckets, and these times from `pending` to `running` and from there
@@ -61,11 +61,11 @@ impl RigOptions {
         Self { programs, durable: true, simulator: owned(&simulator), replica: BTreeMap::new() }
     }
 
-    /// Without EC2's buckets.
+    /// Without EC2's buckets, and without the replicas' keeping below them.
     #[must_use]
     pub fn unthrottled(mut self) -> Self {
         self.simulator.insert("SIMULATOR_NO_THROTTLE".to_owned(), "true".to_owned());
-        self
+        self.with_replica("CLOUDAPP_EC2_RATE_FACTOR", "off")
     }
 
     /// With a setting of every replica.

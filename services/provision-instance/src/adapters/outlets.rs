@@ -1,11 +1,11 @@
 use async_trait::async_trait;
 use bytes::Bytes;
-use cloudapp_aws::AwsError;
 use cloudapp_aws::s3::Bucket;
-use cloudapp_aws::sns::Topic;
+use cloudapp_aws::sns::{self, Topic};
 use cloudapp_aws::sqs::Queue;
+use cloudapp_aws::{AwsError, Refused};
 
-use crate::ports::{Delivered, EventQueue, EventStore, Noticeboard, OutletError, Postbox};
+use crate::ports::{Delivered, EventQueue, EventStore, LeftOut, Notice, Noticeboard, OutletError, Postbox};
 
 /// SQS's largest batch.
 const BATCH: u8 = 10;
@@ -16,13 +16,20 @@ fn failed(outlet: &'static str) -> impl Fn(AwsError) -> OutletError {
     move |source| OutletError { outlet, source: Box::new(source) }
 }
 
+fn left_out(outlet: &'static str, refused: Vec<Refused>) -> Vec<LeftOut> {
+    let left_out = |refused: Refused| LeftOut { index: refused.index, error: failed(outlet)(refused.error) };
+    refused.into_iter().map(left_out).collect()
+}
+
 /// The queue `cloudapp-login`.
 pub(crate) struct LoginQueue(pub(crate) Queue);
 
 #[async_trait]
 impl Postbox for LoginQueue {
-    async fn send(&self, body: &str) -> Result<(), OutletError> {
-        self.0.send(body).await.map_err(failed("the login queue"))
+    async fn send(&self, bodies: &[String]) -> Result<Vec<LeftOut>, OutletError> {
+        const OUTLET: &str = "the login queue";
+        let refused = self.0.send_batch(bodies).await.map_err(failed(OUTLET))?;
+        Ok(left_out(OUTLET, refused))
     }
 }
 
@@ -31,8 +38,14 @@ pub(crate) struct AdminTopic(pub(crate) Topic);
 
 #[async_trait]
 impl Noticeboard for AdminTopic {
-    async fn publish(&self, subject: &str, body: &str) -> Result<(), OutletError> {
-        self.0.publish(subject, body).await.map_err(failed("the admins' topic"))
+    async fn publish(&self, notices: &[Notice]) -> Result<Vec<LeftOut>, OutletError> {
+        const OUTLET: &str = "the admins' topic";
+        let notices: Vec<_> = notices
+            .iter()
+            .map(|Notice { subject, body }| sns::Notice { subject: subject.clone(), body: body.clone() })
+            .collect();
+        let refused = self.0.publish_batch(&notices).await.map_err(failed(OUTLET))?;
+        Ok(left_out(OUTLET, refused))
     }
 }
 

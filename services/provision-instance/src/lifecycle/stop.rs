@@ -7,7 +7,7 @@ use cloudapp_ec2::{Ec2Error, Shutdown};
 use cloudapp_workflow::{Applied, Step, StepContext, StepError, Undone};
 
 use super::{EndInput, destroy};
-use crate::deps::{Deps, subject};
+use crate::deps::Deps;
 use crate::instance::set_state;
 
 /// The user's Stop: ends the machine, or stops it and keeps its disk, as its configuration says.
@@ -28,7 +28,7 @@ impl Step for Stop {
         if !input.keep_disk {
             return destroy::terminate(&self.0, context).await;
         }
-        let instance = subject(context).await?;
+        let instance = self.0.subject(context).await?;
         let Some(id) = instance.ec2_id() else { return Ok(Applied::done("there is no machine")) };
         if instance.state() == InstanceState::Stopped {
             return Ok(Applied::done("the machine had stopped already"));
@@ -54,7 +54,7 @@ impl Step for Stop {
     }
 
     async fn undo(&self, context: &StepContext<'_>) -> Result<Undone, StepError> {
-        let instance = subject(context).await?;
+        let instance = self.0.subject(context).await?;
         let Some(id) = instance.ec2_id().filter(|_| instance.state() == InstanceState::Stopping) else {
             return Ok(Undone::Done);
         };

@@ -1,6 +1,7 @@
 //! What has to leave: written with the change that it tells, delivered at least once under a stable id.
 
 mod export;
+mod parcel;
 mod parquet;
 mod relay;
 

@@ -1,17 +1,30 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
+use cloudapp_workflow::Backoff;
+use futures::StreamExt as _;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::Topic;
+use super::parcel::{Parcel, parcels};
 use crate::deps::Deps;
-use crate::ports::{Noticeboard, OutletError, Postbox};
+use crate::ports::{LeftOut, Noticeboard, OutletError, Postbox};
 
 /// How long a message that is being sent is left alone by others.
 const IN_HAND: TimeDelta = TimeDelta::seconds(30);
 /// Messages taken in one go.
-const BATCH: i64 = 20;
+const ROUND: i64 = 100;
+/// Parcels under way at the same time.
+const PARCELS: usize = 4;
+/// Looks begin at least this far apart: under load the next one finds more instead of coming sooner.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
+/// How often to look without a hint.
+const POLL: Duration = Duration::from_secs(1);
+/// Pauses before a message that was not taken is sent again.
+const BACKOFF: Backoff = Backoff { first: Duration::from_millis(500), longest: Duration::from_secs(60) };
 
 /// Carries login details and notices out of the outbox.
 pub(crate) struct Relay {
@@ -20,12 +33,13 @@ pub(crate) struct Relay {
     admins: Arc<dyn Noticeboard>,
 }
 
-#[derive(sqlx::FromRow)]
-struct Due {
-    id: Uuid,
-    topic: String,
-    payload: serde_json::Value,
-    tries: i32,
+/// A message that is to be sent now.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub(super) struct Due {
+    pub(super) id: Uuid,
+    pub(super) topic: String,
+    pub(super) payload: serde_json::Value,
+    pub(super) tries: i32,
 }
 
 impl Relay {
@@ -36,6 +50,7 @@ impl Relay {
     /// Carries until `shutdown`.
     pub(crate) async fn run(self, shutdown: CancellationToken) {
         while !shutdown.is_cancelled() {
+            let next_look = Instant::now() + BETWEEN_LOOKS;
             // An execution that gets on may have written something.
             let mut changes = self.deps.signals.subscribe();
             match self.carry().await {
@@ -45,13 +60,13 @@ impl Relay {
             }
             tokio::select! {
                 () = shutdown.cancelled() => {}
-                _ = changes.recv() => {}
-                () = tokio::time::sleep(Duration::from_secs(1)) => {}
+                _ = changes.recv() => tokio::time::sleep_until(next_look).await,
+                () = tokio::time::sleep(POLL) => {}
             }
         }
     }
 
-    /// Sends what is due; how many there were.
+    /// Sends what is due; how many messages there were.
     pub(crate) async fn carry(&self) -> Result<usize, sqlx::Error> {
         let now = self.deps.clock.now();
         let due: Vec<Due> = sqlx::query_as(
@@ -62,51 +77,90 @@ impl Relay {
         )
         .bind(now + IN_HAND)
         .bind(now)
-        .bind(BATCH)
+        .bind(ROUND)
         .fetch_all(&self.deps.pool)
         .await?;
-        for message in &due {
-            match self.send(message).await {
-                Ok(()) => self.delivered(message, now).await?,
+        if due.is_empty() {
+            return Ok(0);
+        }
+        let carried = due.len();
+        let (delivered, failed) = self.send_all(due).await;
+        self.record(&delivered, &failed).await?;
+        Ok(carried)
+    }
+
+    /// Sends parcel by parcel, some at the same time; which messages arrived, and which are to be sent again.
+    async fn send_all(&self, due: Vec<Due>) -> (Vec<Uuid>, Vec<Due>) {
+        let sent = futures::stream::iter(parcels(due))
+            .map(async |(parcel, messages)| {
+                let outcome = self.send(&parcel).await;
+                (messages, outcome)
+            })
+            .buffer_unordered(PARCELS)
+            .collect::<Vec<_>>()
+            .await;
+        let (mut delivered, mut failed) = (vec![], vec![]);
+        for (messages, outcome) in sent {
+            let left_out = match outcome {
+                Ok(left_out) => left_out,
                 Err(error) => {
                     tracing::warn!(
-                        outbox.id = %message.id, tries = message.tries,
-                        error = %cloudapp_chassis::error::Chain(&error), "a message will be sent again"
+                        messages = messages.len(),
+                        error = %cloudapp_chassis::error::Chain(&error), "messages will be sent again"
                     );
-                    self.postpone(message).await?;
+                    failed.extend(messages);
+                    continue;
+                }
+            };
+            for (index, message) in messages.into_iter().enumerate() {
+                match left_out.iter().find(|left_out| left_out.index == index) {
+                    None => delivered.push(message.id),
+                    Some(LeftOut { error, .. }) => {
+                        tracing::warn!(
+                            outbox.id = %message.id, tries = message.tries,
+                            error = %cloudapp_chassis::error::Chain(error), "a message will be sent again"
+                        );
+                        failed.push(message);
+                    }
                 }
             }
         }
-        Ok(due.len())
+        (delivered, failed)
     }
 
-    async fn send(&self, message: &Due) -> Result<(), OutletError> {
-        if message.topic == super::Topic::Login.as_str() {
-            return self.login.send(&message.payload.to_string()).await;
+    async fn send(&self, parcel: &Parcel) -> Result<Vec<LeftOut>, OutletError> {
+        match parcel {
+            Parcel::Login(bodies) => self.login.send(bodies).await,
+            Parcel::Admin(notices) => self.admins.publish(notices).await,
         }
-        let text = |name| message.payload.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
-        self.admins.publish(text("subject"), text("body")).await
     }
 
-    async fn delivered(&self, message: &Due, now: chrono::DateTime<Utc>) -> Result<(), sqlx::Error> {
-        sqlx::query("update outbox set delivered_at = $2 where id = $1")
-            .bind(message.id)
-            .bind(now)
+    async fn record(&self, delivered: &[Uuid], failed: &[Due]) -> Result<(), sqlx::Error> {
+        sqlx::query("update outbox set delivered_at = $2 where id = any($1)")
+            .bind(delivered)
+            .bind(self.deps.clock.now())
             .execute(&self.deps.pool)
             .await?;
-        Ok(())
-    }
-
-    async fn postpone(&self, message: &Due) -> Result<(), sqlx::Error> {
-        let pause = cloudapp_workflow::Backoff {
-            first: Duration::from_millis(500),
-            longest: Duration::from_secs(60),
+        if failed.is_empty() {
+            return Ok(());
+        }
+        let next = |message: &Due| -> DateTime<Utc> {
+            self.deps.after(BACKOFF.draw(u32::try_from(message.tries).unwrap_or(1)))
         };
-        sqlx::query("update outbox set next_try_at = $2 where id = $1")
-            .bind(message.id)
-            .bind(self.deps.after(pause.draw(u32::try_from(message.tries).unwrap_or(1))))
-            .execute(&self.deps.pool)
-            .await?;
+        sqlx::query(
+            "update outbox o set next_try_at = f.next_try_at \
+             from unnest($1::uuid[], $2::timestamptz[]) as f (id, next_try_at) where o.id = f.id",
+        )
+        .bind(failed.iter().map(|message| message.id).collect::<Vec<_>>())
+        .bind(failed.iter().map(next).collect::<Vec<_>>())
+        .execute(&self.deps.pool)
+        .await?;
         Ok(())
+    }
+}
+
+impl Due {
+    pub(super) fn is(&self, topic: Topic) -> bool {
+        self.topic == topic.as_str()
     }
 }

@@ -8,4 +8,6 @@ mod outlets;
 pub(crate) use identity::{Identity, IdentityRefused, IdentityVerifier};
 pub(crate) use login_certificates::{CertificateError, CertificateOrder, LoginCertificates};
 pub(crate) use machines::Machines;
-pub(crate) use outlets::{Delivered, EventQueue, EventStore, Noticeboard, OutletError, Postbox};
+pub(crate) use outlets::{
+    Delivered, EventQueue, EventStore, LeftOut, Notice, Noticeboard, OutletError, Postbox,
+};

@@ -12,18 +12,34 @@ pub(crate) struct OutletError {
     pub(crate) source: Box<dyn std::error::Error + Send + Sync>,
 }
 
+/// One of several messages that was not taken; the others were.
+#[derive(Debug)]
+pub(crate) struct LeftOut {
+    /// Which one, as handed in.
+    pub(crate) index: usize,
+    /// Why.
+    pub(crate) error: OutletError,
+}
+
 /// The queue `cloudapp-login`.
 #[async_trait]
 pub(crate) trait Postbox: Send + Sync {
-    /// Sends one message.
-    async fn send(&self, body: &str) -> Result<(), OutletError>;
+    /// Sends messages; answers those that were not taken. After an error nothing is known of any.
+    async fn send(&self, bodies: &[String]) -> Result<Vec<LeftOut>, OutletError>;
+}
+
+/// What the admins are told.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Notice {
+    pub(crate) subject: String,
+    pub(crate) body: String,
 }
 
 /// The topic `cloudapp-admin`.
 #[async_trait]
 pub(crate) trait Noticeboard: Send + Sync {
-    /// Tells the admins.
-    async fn publish(&self, subject: &str, body: &str) -> Result<(), OutletError>;
+    /// Tells the admins; answers what was not taken. After an error nothing is known of any.
+    async fn publish(&self, notices: &[Notice]) -> Result<Vec<LeftOut>, OutletError>;
 }
 
 /// The bucket with the event log.

@@ -7,11 +7,14 @@ mod create_instance;
 mod destroy_instance;
 mod execution_events;
 mod extend_instance;
+mod force_execution;
 mod get_execution;
+mod get_fleet;
 mod get_instance;
 mod get_my_limits;
 mod get_revocation;
 mod idle_report;
+mod list_executions;
 mod list_instances;
 mod list_limits;
 mod list_pools;
@@ -72,7 +75,10 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(get_execution::handler))
         .routes(routes!(execution_events::handler))
         .routes(routes!(cancel_execution::handler))
+        .routes(routes!(list_executions::handler))
+        .routes(routes!(force_execution::handler))
         .routes(routes!(list_pools::handler))
+        .routes(routes!(get_fleet::handler))
         .routes(routes!(list_limits::handler))
         .routes(routes!(get_my_limits::handler))
         .routes(routes!(set_group_limit::handler, remove_group_limit::handler))

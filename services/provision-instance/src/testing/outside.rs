@@ -12,29 +12,45 @@ use bytes::Bytes;
 use cloudapp_ssh_ca::{CaKey, CaKeyError};
 use serde_json::Value;
 
-use crate::ports::{Delivered, EventQueue, EventStore, Noticeboard, OutletError, Postbox};
+use crate::ports::{Delivered, EventQueue, EventStore, LeftOut, Notice, Noticeboard, OutletError, Postbox};
 
 /// What arrived outside.
 #[derive(Debug, Default)]
 pub(crate) struct Outside {
     pub(crate) logins: Mutex<Vec<Value>>,
+    /// Login messages with one of these texts are refused once each.
+    pub(crate) refusals: Mutex<Vec<String>>,
     pub(crate) notices: Mutex<Vec<(String, String)>>,
     pub(crate) objects: Mutex<BTreeMap<String, Bytes>>,
+    /// Receipts of messages that were taken off the event queue.
+    pub(crate) done: Mutex<Vec<String>>,
 }
 
 #[async_trait]
 impl Postbox for Outside {
-    async fn send(&self, body: &str) -> Result<(), OutletError> {
-        self.logins.lock().unwrap().push(serde_json::from_str(body).unwrap());
-        Ok(())
+    async fn send(&self, bodies: &[String]) -> Result<Vec<LeftOut>, OutletError> {
+        let mut refusals = self.refusals.lock().unwrap();
+        let mut left_out = vec![];
+        for (index, body) in bodies.iter().enumerate() {
+            match refusals.iter().position(|text| body.contains(text)) {
+                Some(refusal) => {
+                    refusals.swap_remove(refusal);
+                    let error = OutletError { outlet: "the login queue", source: "refused for once".into() };
+                    left_out.push(LeftOut { index, error });
+                }
+                None => self.logins.lock().unwrap().push(serde_json::from_str(body).unwrap()),
+            }
+        }
+        Ok(left_out)
     }
 }
 
 #[async_trait]
 impl Noticeboard for Outside {
-    async fn publish(&self, subject: &str, body: &str) -> Result<(), OutletError> {
-        self.notices.lock().unwrap().push((subject.to_owned(), body.to_owned()));
-        Ok(())
+    async fn publish(&self, notices: &[Notice]) -> Result<Vec<LeftOut>, OutletError> {
+        let notices = notices.iter().map(|notice| (notice.subject.clone(), notice.body.clone()));
+        self.notices.lock().unwrap().extend(notices);
+        Ok(vec![])
     }
 }
 
@@ -53,7 +69,8 @@ impl EventQueue for Outside {
         std::future::pending().await
     }
 
-    async fn done(&self, _: &[String]) -> Result<(), OutletError> {
+    async fn done(&self, receipts: &[String]) -> Result<(), OutletError> {
+        self.done.lock().unwrap().extend_from_slice(receipts);
         Ok(())
     }
 }

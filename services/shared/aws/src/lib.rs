@@ -4,6 +4,7 @@
 //! are repeated by the SDK's standard retries and nowhere else. EC2 has a crate of its own.
 
 pub mod athena;
+mod batch;
 pub mod cognito;
 pub mod config;
 mod error;
@@ -12,4 +13,5 @@ pub mod s3;
 pub mod sns;
 pub mod sqs;
 
+pub use batch::Refused;
 pub use error::AwsError;

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName};
+use aws_sdk_sqs::types::{
+    DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName, SendMessageBatchRequestEntry,
+};
 
-use crate::AwsError;
+use crate::batch::{Refused, batches, refused};
 use crate::config::{retries, timeouts, timeouts_after};
+use crate::{AwsError, batch};
 
-/// SQS takes and gives at most this many messages in one call.
-const BATCH: usize = 10;
 /// SQS keeps a call waiting at most this many seconds.
 const LONGEST_WAIT: u16 = 20;
 
@@ -60,6 +61,49 @@ impl Queue {
             .map_err(|error| AwsError::from_sdk("sqs:SendMessage", error))
     }
 
+    /// Sends messages, as few calls as they fit into; answers those that SQS did not take, by their index. A lost
+    /// acknowledgement may send some twice.
+    ///
+    /// # Errors
+    /// [`AwsError`] if a call failed as a whole; messages of earlier calls are sent.
+    pub async fn send_batch(&self, bodies: &[String]) -> Result<Vec<Refused>, AwsError> {
+        let mut left_out = Vec::new();
+        for batch in batches(bodies, String::len) {
+            left_out.extend(self.send_one_batch(bodies, batch).await?);
+        }
+        Ok(left_out)
+    }
+
+    async fn send_one_batch(
+        &self,
+        bodies: &[String],
+        batch: std::ops::Range<usize>,
+    ) -> Result<Vec<Refused>, AwsError> {
+        const OPERATION: &str = "sqs:SendMessageBatch";
+        let entries = batch
+            .clone()
+            .zip(&bodies[batch])
+            .map(|(n, body)| {
+                SendMessageBatchRequestEntry::builder().id(n.to_string()).message_body(body).build()
+            })
+            .collect::<Result<_, _>>()
+            .map_err(|error| AwsError::unreadable(OPERATION, error))?;
+        let reply = self
+            .client
+            .send_message_batch()
+            .queue_url(&self.url)
+            .set_entries(Some(entries))
+            .send()
+            .await
+            .map_err(|error| AwsError::from_sdk(OPERATION, error))?;
+        let failed = reply.failed().iter();
+        failed
+            .map(|failed| {
+                refused(OPERATION, failed.id(), failed.code(), failed.sender_fault(), failed.message())
+            })
+            .collect()
+    }
+
     /// Receives up to `max` messages (1 to 10), waiting up to `wait_seconds` (at most 20) for the first.
     ///
     /// # Errors
@@ -88,7 +132,7 @@ impl Queue {
     /// # Errors
     /// [`AwsError`] when one could not be deleted; the others may be.
     pub async fn delete(&self, receipts: &[String]) -> Result<(), AwsError> {
-        for batch in receipts.chunks(BATCH) {
+        for batch in receipts.chunks(batch::ENTRIES) {
             self.delete_batch(batch).await?;
         }
         Ok(())

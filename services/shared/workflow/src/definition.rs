@@ -125,20 +125,16 @@ pub struct StepContext<'a> {
 }
 
 impl StepContext<'_> {
-    /// A transaction that commits only while this run still holds the execution: it locks the row under its fence,
-    /// so whatever the step writes is fenced as well.
+    /// A transaction that commits only while this run still holds the execution, so that whatever the step writes is
+    /// fenced as well. The execution's row is locked last, as by those who wake it after they have written what
+    /// happened: locks are taken in one order everywhere.
     ///
     /// # Errors
-    /// [`StepError::LeaseLost`] if somebody else has claimed the execution.
+    /// If the database fails.
     pub async fn begin(&self) -> Result<FencedTransaction, StepError> {
-        let mut transaction = self.pool.begin().await?;
-        sqlx::query("select 1 from execution where id = $1 and fence = $2 for update")
-            .bind(self.execution.id.as_uuid())
-            .bind(self.fence)
-            .fetch_optional(&mut *transaction)
-            .await?
-            .ok_or(StepError::LeaseLost)?;
-        Ok(FencedTransaction { transaction, moments: self.moments.clone() })
+        let transaction = self.pool.begin().await?;
+        let (execution, fence, moments) = (self.execution.id, self.fence, self.moments.clone());
+        Ok(FencedTransaction { transaction, execution, fence, moments })
     }
 
     /// For reading.
@@ -152,15 +148,25 @@ impl StepContext<'_> {
 #[derive(Debug)]
 pub struct FencedTransaction {
     transaction: Transaction<'static, Postgres>,
+    execution: ExecutionId,
+    fence: i64,
     moments: Moments,
 }
 
 impl FencedTransaction {
-    /// Makes it so.
+    /// Makes it so, if the run still holds the execution: from the look at the fence to the commit nobody else can
+    /// claim it.
     ///
     /// # Errors
-    /// If the database fails; then nothing was written, or it is not known.
-    pub async fn commit(self) -> Result<(), StepError> {
+    /// [`StepError::LeaseLost`] if somebody else has claimed the execution: then nothing was written. If the
+    /// database fails, nothing was written, or it is not known.
+    pub async fn commit(mut self) -> Result<(), StepError> {
+        sqlx::query("select 1 from execution where id = $1 and fence = $2 for no key update")
+            .bind(self.execution.as_uuid())
+            .bind(self.fence)
+            .fetch_optional(&mut *self.transaction)
+            .await?
+            .ok_or(StepError::LeaseLost)?;
         self.moments.pass(|| "before the step's commit".to_owned());
         self.transaction.commit().await?;
         self.moments.pass(|| "after the step's commit".to_owned());

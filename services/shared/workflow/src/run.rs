@@ -10,7 +10,7 @@ use crate::backoff::Backoff;
 use crate::definition::{Applied, Definition, Definitions, Step, StepContext, StepError, Undone};
 use crate::planner::{self, Action, Cause, Course, Ending, Phase, Situation};
 use crate::signals::Signals;
-use crate::store::{Claimed, Store, StoreError, Written, mark};
+use crate::store::{Claimed, StepEnd, Store, StoreError, Written};
 use cloudapp_domain::ExecutionState;
 
 /// How one execution is run.
@@ -28,30 +28,30 @@ pub(crate) struct Runner {
 /// Whether the run goes on.
 enum Go {
     On,
-    Stop,
+    /// It does not; if the execution rests, until then.
+    Stop(Option<DateTime<Utc>>),
 }
 
 impl Runner {
-    /// Runs an execution until it rests, ends, or the lease is lost.
-    pub(crate) async fn run(&self, mut claimed: Claimed) -> Result<(), StoreError> {
+    /// Runs an execution until it rests, ends, or the lease is lost; answers when it is due again if it rests.
+    pub(crate) async fn run(&self, mut claimed: Claimed) -> Result<Option<DateTime<Utc>>, StoreError> {
         let definition = self
             .definitions
             .get(claimed.execution.kind)
             .cloned()
             .ok_or(StoreError::UnknownKind(claimed.execution.kind))?;
-        while let Go::On = self.advance(&definition, &mut claimed).await? {
+        loop {
+            let go = self.advance(&definition, &mut claimed).await?;
             self.signals.changed(claimed.execution.id);
-            if self.store.refresh(&mut claimed).await? == Written::LeaseLost {
-                break;
+            if let Go::Stop(due) = go {
+                return Ok(due);
             }
         }
-        self.signals.changed(claimed.execution.id);
-        Ok(())
     }
 
     async fn advance(&self, definition: &Definition, claimed: &mut Claimed) -> Result<Go, StoreError> {
         let Some(step) = definition.steps.get(claimed.position).cloned() else {
-            return Ok(Go::Stop);
+            return Ok(Go::Stop(None));
         };
         let now = self.store.clock.now();
         let situation = self.situation(definition, claimed, step.as_ref());
@@ -64,18 +64,18 @@ impl Runner {
                     Cause::StepOverdue => (Ending::Failed, step.overdue()),
                     Cause::ExecutionOverdue => (Ending::Failed, overdue()),
                 };
-                let mark = match (cause, situation.begun) {
+                let end = match (cause, situation.begun) {
                     (_, false) => None,
-                    (Cause::Cancelled, true) => mark(StepState::Undone, None),
-                    (_, true) => mark(StepState::Failed, Some(failure.sentence.as_str())),
+                    (Cause::Cancelled, true) => Some(StepEnd::new(StepState::Undone, None)),
+                    (_, true) => Some(StepEnd::new(StepState::Failed, Some(&failure.sentence))),
                 };
                 let course = planner::after_turning_back(&situation, ending);
                 let written =
-                    self.store.record_turn(claimed, &failure, ending, mark, course, self.lease).await?;
-                Ok(self.go(claimed, course, written))
+                    self.store.record_turn(claimed, (&failure, ending), end, course, self.lease).await?;
+                Ok(self.go(claimed, course, &written))
             }
             // Only a failed undo leads there.
-            Action::GiveUp => Ok(Go::Stop),
+            Action::GiveUp => Ok(Go::Stop(None)),
         }
     }
 
@@ -104,8 +104,8 @@ impl Runner {
         claimed: &mut Claimed,
     ) -> Result<Go, StoreError> {
         if !situation.begun {
-            if self.store.record_begin(claimed).await? == Written::LeaseLost {
-                return Ok(Go::Stop);
+            if self.store.record_begin(claimed, self.lease).await? == Written::LeaseLost {
+                return Ok(Go::Stop(None));
             }
             self.signals.changed(claimed.execution.id);
         }
@@ -116,29 +116,26 @@ impl Runner {
         match applied {
             Ok(Applied::Done(detail)) => {
                 let course = planner::after_applied(situation);
-                let mark = mark(StepState::Succeeded, detail.as_deref());
-                let written = self.store.record_course(claimed, mark, course, self.lease).await?;
-                Ok(self.go(claimed, course, written))
+                let end = StepEnd::new(StepState::Succeeded, detail.as_deref());
+                let written = self.store.record_course(claimed, end, course, self.lease).await?;
+                Ok(self.go(claimed, course, &written))
             }
             Ok(Applied::Wait { until, detail }) => {
                 let until = until.min(situation.step_deadline).min(situation.deadline);
-                self.store.record_rest(claimed, until, detail.as_deref(), false).await?;
-                Ok(Go::Stop)
+                self.rest(claimed, until, detail.as_deref(), false).await
             }
             Ok(Applied::Retry { detail }) => {
                 self.rest_before_retry(claimed, situation, detail.as_deref()).await
             }
             Ok(Applied::Fail(failure)) => {
-                let mark = mark(StepState::Failed, Some(failure.sentence.as_str()));
+                let end = StepEnd::new(StepState::Failed, Some(&failure.sentence));
                 let turned = Situation { begun: true, ..*situation };
                 let course = planner::after_turning_back(&turned, Ending::Failed);
-                let written = self
-                    .store
-                    .record_turn(claimed, &failure, Ending::Failed, mark, course, self.lease)
-                    .await?;
-                Ok(self.go(claimed, course, written))
+                let turn = (&failure, Ending::Failed);
+                let written = self.store.record_turn(claimed, turn, Some(end), course, self.lease).await?;
+                Ok(self.go(claimed, course, &written))
             }
-            Err(StepError::LeaseLost) => Ok(Go::Stop),
+            Err(StepError::LeaseLost) => Ok(Go::Stop(None)),
             Err(error) => {
                 log_step_error(claimed, step.name(), &error);
                 self.rest_before_retry(claimed, situation, None).await
@@ -155,17 +152,16 @@ impl Runner {
         let problem = match self.bounded(step.undo(&self.context(claimed))).await {
             Ok(Undone::Done) => {
                 let course = planner::after_undone(situation);
-                let mark = mark(StepState::Undone, None);
-                let written = self.store.record_course(claimed, mark, course, self.lease).await?;
-                return Ok(self.go(claimed, course, written));
+                let end = StepEnd::new(StepState::Undone, None);
+                let written = self.store.record_course(claimed, end, course, self.lease).await?;
+                return Ok(self.go(claimed, course, &written));
             }
             Ok(Undone::Wait { until }) => {
-                self.store.record_rest(claimed, until, None, false).await?;
-                return Ok(Go::Stop);
+                return self.rest(claimed, until, None, false).await;
             }
             Ok(Undone::Failed(reason)) => return self.give_up(claimed, step.name(), &reason).await,
             Ok(Undone::Retry) => "it did not work within the time for undoing".to_owned(),
-            Err(StepError::LeaseLost) => return Ok(Go::Stop),
+            Err(StepError::LeaseLost) => return Ok(Go::Stop(None)),
             Err(error) => {
                 log_step_error(claimed, step.name(), &error);
                 error.to_string()
@@ -175,8 +171,7 @@ impl Runner {
             Action::GiveUp => self.give_up(claimed, step.name(), &problem).await,
             _ => {
                 let until = self.store.clock.now() + delta(self.backoff.draw(claimed.attempt));
-                self.store.record_rest(claimed, until, None, true).await?;
-                Ok(Go::Stop)
+                self.rest(claimed, until, None, true).await
             }
         }
     }
@@ -190,10 +185,10 @@ impl Runner {
     ) -> Result<Go, StoreError> {
         tracing::error!(execution.id = %claimed.execution.id, step, reason, "an execution is stuck");
         let detail = format!("Could not be undone: {reason}");
-        let mark = mark(StepState::Failed, Some(detail.as_str()));
+        let end = StepEnd::new(StepState::Failed, Some(&detail));
         let course = Course::End(ExecutionState::Stuck);
-        let written = self.store.record_course(claimed, mark, course, self.lease).await?;
-        Ok(self.go(claimed, course, written))
+        let written = self.store.record_course(claimed, end, course, self.lease).await?;
+        Ok(self.go(claimed, course, &written))
     }
 
     async fn rest_before_retry(
@@ -204,8 +199,20 @@ impl Runner {
     ) -> Result<Go, StoreError> {
         let until = self.store.clock.now() + delta(self.backoff.draw(claimed.attempt));
         let until = until.min(situation.step_deadline).min(situation.deadline);
-        self.store.record_rest(claimed, until, detail, true).await?;
-        Ok(Go::Stop)
+        self.rest(claimed, until, detail, true).await
+    }
+
+    async fn rest(
+        &self,
+        claimed: &Claimed,
+        until: DateTime<Utc>,
+        detail: Option<&str>,
+        keep_attempts: bool,
+    ) -> Result<Go, StoreError> {
+        Ok(Go::Stop(match self.store.record_rest(claimed, until, detail, keep_attempts).await? {
+            Written::Yes(standing) | Written::Cancelled(standing) => Some(standing.next_run_at),
+            Written::LeaseLost => None,
+        }))
     }
 
     fn context<'a>(&'a self, claimed: &'a Claimed) -> StepContext<'a> {
@@ -227,20 +234,19 @@ impl Runner {
         })
     }
 
-    fn go(&self, claimed: &Claimed, course: Course, written: Written) -> Go {
+    fn go(&self, claimed: &Claimed, course: Course, written: &Written) -> Go {
         match (written, course) {
-            // A cancel that came before the end turns it back; looking again tells which of the two it was.
-            (Written::LeaseLost, Course::End(ExecutionState::Succeeded)) => Go::On,
-            (Written::LeaseLost, _) => Go::Stop,
-            (Written::Yes, Course::Step(_)) => Go::On,
-            (Written::Yes, Course::End(state)) => {
+            (Written::LeaseLost, _) => Go::Stop(None),
+            // A cancel that came before the end: the next look turns it back.
+            (Written::Cancelled(_), _) | (Written::Yes(_), Course::Step(_)) => Go::On,
+            (Written::Yes(_), Course::End(state)) => {
                 let (kind, id) = (claimed.execution.kind, claimed.execution.id);
                 metrics::counter!(
                     "cloudapp_executions_total", "kind" => kind.as_str(), "outcome" => state.as_str()
                 )
                 .increment(1);
                 tracing::info!(execution.id = %id, kind = %kind, outcome = %state, "an execution ended");
-                Go::Stop
+                Go::Stop(None)
             }
         }
     }
@@ -276,9 +282,4 @@ fn overdue() -> Failure {
         next_step: "Try again; if it happens again, tell an admin.".to_owned(),
         detail: None,
     }
-}
-
-/// When something that was due at `due` is due from `now`, as a pause.
-pub(crate) fn pause_until(due: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
-    (due - now).to_std().unwrap_or_default()
 }

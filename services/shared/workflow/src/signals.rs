@@ -64,11 +64,6 @@ impl Signals {
         self.0.pending.notify_one();
     }
 
-    /// A slot of this process is free again: only it needs to look.
-    pub(crate) fn freed(&self) {
-        self.0.work.notify_waiters();
-    }
-
     /// Resolves when there is something to run, counted from the call.
     pub fn worked(&self) -> tokio::sync::futures::Notified<'_> {
         self.0.work.notified()

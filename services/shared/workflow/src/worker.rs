@@ -1,23 +1,32 @@
+mod agenda;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use cloudapp_domain::ExecutionId;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::backoff::Backoff;
 use crate::definition::Definitions;
-use crate::run::{Runner, pause_until};
+use crate::run::Runner;
 use crate::signals::Signals;
 use crate::store::{Store, StoreError};
+
+use self::agenda::Agenda;
+
+/// Looks for work begin at least this far apart: under load the next one finds more instead of coming sooner.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(4);
 
 /// How a worker works.
 #[derive(Debug, Clone)]
 pub struct WorkerSettings {
     /// Names this worker in the rows that it holds; unique among all processes.
     pub holder: String,
-    /// How many executions run at the same time.
+    /// How many executions run at the same time. One that waits for its turn to write holds no connection, only a
+    /// few kilobytes.
     pub concurrency: usize,
     /// How long a lease lasts. One run of a step is cut off at three quarters of it.
     pub lease: Duration,
@@ -37,7 +46,7 @@ impl WorkerSettings {
     pub fn named(holder: String) -> Self {
         Self {
             holder,
-            concurrency: 64,
+            concurrency: 256,
             lease: Duration::from_secs(60),
             backoff: Backoff::default(),
             undo_limit: Duration::from_secs(15 * 60),
@@ -72,22 +81,21 @@ impl Worker {
     /// Works until `shutdown`; then finishes the runs in hand, or hands their leases over.
     pub async fn run(&self, shutdown: CancellationToken) {
         let slots = Arc::new(Semaphore::new(self.settings.concurrency));
-        let running = TaskTracker::new();
+        let (running, agenda) = (TaskTracker::new(), Arc::new(Agenda::default()));
         while !shutdown.is_cancelled() {
+            let next_look = Instant::now() + BETWEEN_LOOKS;
             // Asked for before the look, so that a signal during the look is not missed.
             let worked = self.runner.signals.worked();
-            let pause = match self.start_due(&slots, &running).await {
-                Ok(pause) => pause,
-                Err(error) => {
-                    log(&error);
-                    self.settings.poll
-                }
-            };
+            agenda.look();
+            if let Err(error) = self.start_due(&slots, &running, &agenda).await {
+                log(&error);
+            }
             tokio::select! {
                 () = shutdown.cancelled() => {}
                 () = worked => {}
-                () = tokio::time::sleep(pause) => {}
+                () = self.rest(&agenda) => {}
             }
+            tokio::time::sleep_until(next_look).await;
         }
         running.close();
         if tokio::time::timeout(self.settings.grace, running.wait()).await.is_err() {
@@ -98,36 +106,45 @@ impl Worker {
         }
     }
 
-    /// Starts what is due as far as slots are free; answers how long to rest.
-    async fn start_due(&self, slots: &Arc<Semaphore>, running: &TaskTracker) -> Result<Duration, StoreError> {
+    /// Rests for as long as nothing can be due, as far as this worker knows.
+    async fn rest(&self, agenda: &Agenda) {
+        // However often the agenda changes, the poll comes.
+        let poll = Instant::now() + self.settings.poll;
         loop {
-            let free = slots.available_permits();
-            if free == 0 {
-                // Whoever gives a slot back signals.
-                return Ok(self.settings.poll);
-            }
-            let claimed = self.claim(free).await?;
-            let full = claimed.len() == free;
-            for claim in claimed {
-                let Ok(slot) = Arc::clone(slots).acquire_owned().await else { return Ok(self.settings.poll) };
-                let (runner, signals) = (self.runner.clone(), self.runner.signals.clone());
-                running.spawn(async move {
-                    if let Err(error) = runner.run(claim).await {
-                        log(&error);
-                    }
-                    drop(slot);
-                    signals.freed();
-                });
-            }
-            if !full {
-                let now = self.runner.store.clock.now();
-                let due = self.runner.store.next_due().await?.map(|due| pause_until(due, now));
-                return Ok(due
-                    .unwrap_or(self.settings.poll)
-                    .min(self.settings.poll)
-                    .max(Duration::from_millis(5)));
+            let left = poll.saturating_duration_since(Instant::now());
+            let pause = agenda.pause(self.runner.store.clock.now(), left);
+            tokio::select! {
+                () = tokio::time::sleep(pause) => return,
+                () = agenda.changed() => {}
             }
         }
+    }
+
+    /// Starts what is due as far as slots are free.
+    async fn start_due(
+        &self,
+        slots: &Arc<Semaphore>,
+        running: &TaskTracker,
+        agenda: &Arc<Agenda>,
+    ) -> Result<(), StoreError> {
+        let free = slots.available_permits();
+        // Without a free slot there may be more for all that is known.
+        let claimed = if free == 0 { vec![] } else { self.claim(free).await? };
+        let full = claimed.len() == free;
+        for claim in claimed {
+            let Ok(slot) = Arc::clone(slots).acquire_owned().await else { return Ok(()) };
+            let (runner, agenda) = (self.runner.clone(), Arc::clone(agenda));
+            running.spawn(async move {
+                let due = runner.run(claim).await.unwrap_or_else(|error| {
+                    log(&error);
+                    None
+                });
+                drop(slot);
+                agenda.ended(due);
+            });
+        }
+        agenda.looked(full);
+        Ok(())
     }
 
     async fn claim(&self, limit: usize) -> Result<Vec<crate::store::Claimed>, StoreError> {

@@ -238,7 +238,8 @@ impl Step for Paused {
             self.go_on.notified().await;
         }
         let mut transaction = context.begin().await?;
-        transaction.execute("insert into effect values ('paused')").await?;
+        let subject = context.execution.subject;
+        transaction.execute(sqlx::query("insert into effect values ('paused', $1)").bind(subject)).await?;
         transaction.commit().await?;
         Ok(Applied::Done(None))
     }
@@ -281,7 +282,8 @@ async fn a_wait_ends_by_a_wake_up_or_by_its_time() {
     assert_eq!(worker.run_due().await.unwrap(), 1, "woken");
     assert_eq!(worker.run_due().await.unwrap(), 0);
     world.clock.advance(Duration::from_secs(11));
-    world.pool.execute("insert into effect values ('second')").await.unwrap();
+    let effect = sqlx::query("insert into effect values ('second', $1)").bind(id.as_uuid());
+    world.pool.execute(effect).await.unwrap();
     assert_eq!(worker.run_due().await.unwrap(), 1, "its time has come");
     assert_eq!(world.store.load(id).await.unwrap().unwrap().state, ExecutionState::Succeeded);
 }

@@ -11,6 +11,7 @@ use crate::{
     config::{BootOutcome, Settings},
     faults::Fault,
     ledger::{LedgerEntry, Tally},
+    model::lifecycle::Happening,
 };
 
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -163,6 +164,15 @@ impl Control {
     pub async fn terminate_outside(&self, id: &str) -> Result<(), ControlError> {
         let path = format!("/instances/{id}/terminate-outside");
         self.send(Method::POST, &path, None::<&()>).await.map(drop)
+    }
+
+    /// Lets something happen to a running machine that no call asked for.
+    ///
+    /// # Errors
+    /// The simulator was not reached or refused.
+    pub async fn befall(&self, id: &str, what: Happening) -> Result<(), ControlError> {
+        let path = format!("/instances/{id}/happening");
+        self.send(Method::POST, &path, Some(&what)).await.map(drop)
     }
 
     /// The settings in force.

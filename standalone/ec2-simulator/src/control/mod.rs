@@ -22,7 +22,7 @@ use crate::{
     first_boot::idle,
     ledger::{LedgerEntry, Tally},
     model::{
-        lifecycle::Manner,
+        lifecycle::{Happening, Manner},
         region::{Moment, is_resource_id},
     },
     simulator::{self, Shared},
@@ -47,6 +47,7 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route("/instances/{id}/spot-interruption", post(interrupt_spot))
         .route("/instances/{id}/idle-report", post(report_idle))
         .route("/instances/{id}/terminate-outside", post(terminate_outside))
+        .route("/instances/{id}/happening", post(befall))
 }
 
 /// A refusal, with EC2's code.
@@ -186,6 +187,18 @@ async fn terminate_outside(shared: Simulated, Path(id): Path<String>) -> Answere
             instance.termination_protection = false;
         }
         region.terminate(std::slice::from_ref(&id), Manner::Orderly, &mut Moment { now, rng }).map(drop)
+    })
+}
+
+/// Something happens to a machine that no call asked for.
+async fn befall(
+    shared: Simulated,
+    Path(id): Path<String>,
+    Json(what): Json<Happening>,
+) -> Answered<StatusCode> {
+    on_instance(&shared, &id, |state, now| {
+        let simulator::State { region, rng, .. } = state;
+        region.befall(&id, what, &mut Moment { now, rng })
     })
 }
 

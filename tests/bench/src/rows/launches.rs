@@ -128,6 +128,6 @@ async fn watch(
         if over >= duration && (ready >= FOR_MEMORY || over >= duration * 3) {
             return;
         }
-        tokio::time::sleep(Duration::from_millis(250)).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
     }
 }

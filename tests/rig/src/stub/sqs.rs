@@ -158,3 +158,39 @@ fn shown((receipt, message): &(String, Message)) -> Value {
         "Attributes": { "ApproximateReceiveCount": message.received.to_string() },
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_is_not_deleted_comes_again_under_another_receipt() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        queue.send("one");
+        queue.send("two");
+        let first = queue.receive(1, now);
+        assert_eq!((&*first[0].1.body, first[0].1.received), ("one", 1));
+        assert_eq!(queue.receive(10, now).len(), 1, "only what is visible");
+        assert!(queue.receive(10, now + VISIBILITY / 2).is_empty());
+        let again = queue.receive(10, now + VISIBILITY);
+        assert_eq!(again.iter().map(|(_, message)| message.received).collect::<Vec<_>>(), [2, 2]);
+        assert_ne!(again[0].0, first[0].0);
+        queue.in_flight.clear();
+        assert!(queue.receive(10, now + VISIBILITY * 3).is_empty(), "deleted ones stay away");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_poll_ends_with_the_first_message_or_with_its_time() {
+        let queues = Arc::new(Queues::default());
+        assert!(queues.receive("q", 1, Duration::from_secs(20)).await.is_empty());
+        let waiting = tokio::spawn({
+            let queues = Arc::clone(&queues);
+            async move { queues.receive("q", 10, Duration::from_secs(20)).await }
+        });
+        tokio::task::yield_now().await;
+        queues.send("other", "not for it");
+        queues.send("q", "for it");
+        assert_eq!(&*waiting.await.unwrap()[0].1.body, "for it");
+        assert_eq!(queues.waiting("q"), 1, "in flight until deleted");
+    }
+}

@@ -96,7 +96,7 @@ impl Store {
              from (select id from execution \
                    where state in ('pending', 'running') and next_run_at <= $1 \
                      and (lease_until is null or lease_until <= $1) \
-                   order by next_run_at limit $3 for update skip locked) due \
+                   order by next_run_at limit $3 for no key update skip locked) due \
              where e.id = due.id \
              returning e.id, e.kind, e.subject, e.owner, e.input, e.phase, e.ending, e.position, e.attempt, \
                  e.step_started_at, e.deadline, e.cancel, e.failure, e.wakeups, e.fence, e.created_at",
@@ -112,20 +112,16 @@ impl Store {
         rows.into_iter().map(Claimed::try_from).collect()
     }
 
-    /// When the next execution is due that nobody holds; a lease that runs out counts as due then.
-    pub(crate) async fn next_due(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
-        Ok(sqlx::query_scalar(
-            "select min(greatest(next_run_at, lease_until)) from execution where state in ('pending', 'running')",
-        )
-        .fetch_one(&self.pool)
-        .await?)
-    }
-
     /// Gives leases back unused, so that somebody else can go on at once.
     pub(crate) async fn hand_over(&self, holder: &str) -> Result<(), StoreError> {
         sqlx::query(
-            "update execution set lease_until = null, lease_holder = null, fence = fence + 1, next_run_at = $2 \
-             where lease_holder = $1 and lease_until is not null and state in ('pending', 'running')",
+            "with held as ( \
+                 select id from execution \
+                 where lease_holder = $1 and lease_until is not null and state in ('pending', 'running') \
+                 order by id for no key update \
+             ) \
+             update execution e set lease_until = null, lease_holder = null, fence = e.fence + 1, next_run_at = $2 \
+             from held where e.id = held.id and e.lease_holder = $1",
         )
         .bind(holder)
         .bind(self.clock.now())

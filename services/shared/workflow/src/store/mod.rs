@@ -5,9 +5,11 @@ mod insert;
 mod read;
 mod record;
 mod stuck;
+mod write;
 
 use std::sync::Arc;
 
+use cloudapp_coalesce::Coalescer;
 use cloudapp_domain::{Clock, ExecutionId, Failure, UnknownName};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
@@ -17,7 +19,8 @@ use crate::moments::Moments;
 pub(crate) use claim::Claimed;
 pub use insert::NewExecution;
 pub use read::{ExecutionView, StepView};
-pub(crate) use record::{Written, mark};
+pub(crate) use record::StepEnd;
+pub(crate) use write::Written;
 
 /// Executions cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +40,9 @@ pub enum StoreError {
     /// No definition for an execution of this kind.
     #[error("there is no definition for executions of kind `{0}`")]
     UnknownKind(cloudapp_domain::ExecutionKind),
+    /// The process is shutting down. Whether it was written is not known.
+    #[error("a write was cut off")]
+    CutOff,
 }
 
 /// Reads and writes executions. Cheap to clone.
@@ -44,6 +50,8 @@ pub enum StoreError {
 pub struct Store {
     pub(crate) pool: PgPool,
     pub(crate) clock: Arc<dyn Clock>,
+    /// What runs write about their executions goes through here, so that those who write together share a commit.
+    writes: Coalescer<write::Writer>,
     pub(crate) moments: Moments,
 }
 
@@ -51,7 +59,8 @@ impl Store {
     /// Executions in the first schema of the pool's search path.
     #[must_use]
     pub fn new(pool: PgPool, clock: Arc<dyn Clock>) -> Self {
-        Self { pool, clock, moments: Moments::default() }
+        let writes = Coalescer::new(write::Writer(pool.clone()), write::BOUNDS);
+        Self { pool, clock, writes, moments: Moments::default() }
     }
 
     /// The same executions, a harness watching their runs.
@@ -66,19 +75,11 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn wake(&self, connection: &mut PgConnection, subject: Uuid) -> Result<(), StoreError> {
-        sqlx::query(
-            "update execution set wakeups = wakeups + 1, next_run_at = least(next_run_at, $2) \
-             where subject = $1 and state in ('pending', 'running')",
-        )
-        .bind(subject)
-        .bind(self.clock.now())
-        .execute(connection)
-        .await?;
-        Ok(())
+        self.wake_many(connection, &[subject]).await
     }
 
-    /// As [`Self::wake`], for many at once. Locks the executions in the order of their ids, so call it before rows of
-    /// subjects are locked: that is the order of steps.
+    /// As [`Self::wake`] for any number of subjects, in one statement. Once per transaction, and as its last write:
+    /// rows of executions are locked after everything else, in one order, so that nobody waits in a circle.
     ///
     /// # Errors
     /// If the database fails.
@@ -87,10 +88,16 @@ impl Store {
         connection: &mut PgConnection,
         subjects: &[Uuid],
     ) -> Result<(), StoreError> {
+        if subjects.is_empty() {
+            return Ok(());
+        }
         sqlx::query(
-            "update execution set wakeups = wakeups + 1, next_run_at = least(next_run_at, $2) \
-             where id in (select id from execution where subject = any($1) \
-                          and state in ('pending', 'running') order by id for update)",
+            "with woken as ( \
+                 select id from execution where subject = any($1) and state in ('pending', 'running') \
+                 order by id for no key update \
+             ) \
+             update execution e set wakeups = e.wakeups + 1, next_run_at = least(e.next_run_at, $2) \
+             from woken where e.id = woken.id",
         )
         .bind(subjects)
         .bind(self.clock.now())
