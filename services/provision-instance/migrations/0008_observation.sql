@@ -10,3 +10,12 @@ create table instance_note (
     actor text,
     primary key (instance_id, dedupe)
 );
+
+-- Repairs of what no execution would have repaired, for admins to count.
+create table drift (
+    at timestamptz not null,
+    kind text not null,
+    ec2_instance_id text not null
+);
+
+create index drift_at on drift (at);

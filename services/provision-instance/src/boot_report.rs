@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use chrono::{DateTime, TimeDelta, Utc};
 use cloudapp_contract::boot_report::{BootOutcome, BootReport};
 use cloudapp_contract::instance::NoteKind;
-use cloudapp_domain::{BootId, InstanceState};
+use cloudapp_domain::{BootId, Ec2InstanceId, InstanceState};
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgExecutor};
 
@@ -57,17 +57,8 @@ pub(crate) async fn take(
     verifier: &dyn IdentityVerifier,
     report: &BootReport,
 ) -> Result<(), ReportError> {
-    let identity = verifier
-        .verify(&report.identity_document, &report.identity_signature)
-        .map_err(|refused| ReportError::NotProven(refused.to_string()))?;
-    prove(deps, report, &identity)?;
-    let Some(instance) = instance::load_by_ec2_id(&deps.pool, &identity.instance_id).await? else {
-        let recent = !deps.grace_is_over(identity.pending_time + CLOCK_DIFFERENCE);
-        return Err(if recent { ReportError::NotKnownYet } else { ReportError::Unknown });
-    };
-    if is_outdated(&instance, &identity) {
-        return Err(ReportError::Outdated);
-    }
+    let proof = (report.identity_document.as_str(), report.identity_signature.as_str());
+    let (instance, identity) = known_machine(deps, verifier, &report.instance_id, proof).await?;
     let mut transaction = deps.pool.begin().await?;
     let taken = sqlx::query(
         "insert into boot_report (instance_id, boot_id, generation, outcome, log_tail, host_keys, received_at) \
@@ -83,10 +74,9 @@ pub(crate) async fn take(
     .execute(&mut *transaction)
     .await?;
     if taken.rows_affected() == 1 {
-        // Executions before machines, as steps lock them.
-        deps.executions.wake(&mut transaction, instance.id().as_uuid()).await?;
         runs(&mut transaction, deps, &instance, Address::told(report, &identity)).await?;
         note_reboot(&mut transaction, deps, &instance, report.boot_id).await?;
+        deps.executions.wake(&mut transaction, instance.id().as_uuid()).await?;
     }
     transaction.commit().await?;
     deps.signals.work();
@@ -127,13 +117,14 @@ async fn runs(
         Address::Known(host) => (
             "update instance set ec2_state = 'running', host = $3, look_at = least(look_at, $2), \
                  state = case when state = 'launching' then 'booting' else state end \
-             where id = $1 and (ec2_state is null or ec2_state = 'pending')",
+             where id = $1 and (ec2_state is null or ec2_state = 'pending') \
+             and state not in ('terminated', 'failed')",
             deps.after(deps.settings.pace.look),
             Some(host),
         ),
         Address::AskEc2 => (
             "update instance set look_at = $2, host = coalesce($3, host) \
-             where id = $1 and ec2_state is distinct from 'running'",
+             where id = $1 and ec2_state is distinct from 'running' and state not in ('terminated', 'failed')",
             deps.clock.now(),
             None,
         ),
@@ -186,7 +177,28 @@ async fn note_reboot(
     note(connection, deps.clock.now(), &[rebooted]).await.map(drop)
 }
 
-fn prove(deps: &Deps, report: &BootReport, identity: &Identity) -> Result<(), ReportError> {
+/// The machine that calls itself `claimed`, if `proof` (its identity document and the document's signature) shows that
+/// it is, that it is ours, and that it has not been started anew since or ended.
+pub(crate) async fn known_machine(
+    deps: &Deps,
+    verifier: &dyn IdentityVerifier,
+    claimed: &Ec2InstanceId,
+    proof: (&str, &str),
+) -> Result<(InstanceRecord, Identity), ReportError> {
+    let identity =
+        verifier.verify(proof.0, proof.1).map_err(|refused| ReportError::NotProven(refused.to_string()))?;
+    prove(deps, claimed, &identity)?;
+    let Some(instance) = instance::load_by_ec2_id(&deps.pool, &identity.instance_id).await? else {
+        let recent = !deps.grace_is_over(identity.pending_time + CLOCK_DIFFERENCE);
+        return Err(if recent { ReportError::NotKnownYet } else { ReportError::Unknown });
+    };
+    if is_outdated(&instance, &identity) {
+        return Err(ReportError::Outdated);
+    }
+    Ok((instance, identity))
+}
+
+fn prove(deps: &Deps, claimed: &Ec2InstanceId, identity: &Identity) -> Result<(), ReportError> {
     let refuse = |what: &str| Err(ReportError::NotProven(what.to_owned()));
     if identity.account_id != deps.settings.account_id {
         return refuse("another account");
@@ -194,7 +206,7 @@ fn prove(deps: &Deps, report: &BootReport, identity: &Identity) -> Result<(), Re
     if identity.region != deps.settings.region {
         return refuse("another region");
     }
-    if identity.instance_id != report.instance_id {
+    if identity.instance_id != *claimed {
         return refuse("another machine");
     }
     Ok(())

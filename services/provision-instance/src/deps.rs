@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use cloudapp_coalesce::Failed;
 use cloudapp_domain::{Clock, InstanceId};
 use cloudapp_workflow::{Definitions, Signals, StepContext, StepError, Store};
+use rand::Rng as _;
 use sqlx::PgPool;
 
 use crate::crash::CrashPoints;
-use crate::instance::{self, InstanceRecord};
+use crate::instance::{InstanceRecord, Loader};
 use crate::limiter::Limiter;
-use crate::placing::Doorbell;
+use crate::placing::{Doorbell, Onlooker};
 use crate::ports::{LoginCertificates, Machines};
 use crate::settings::Settings;
 
@@ -23,9 +25,13 @@ pub(crate) struct Deps {
     pub(crate) limiter: Limiter,
     pub(crate) certificates: Arc<dyn LoginCertificates>,
     pub(crate) executions: Store,
+    /// Reads what executions act on.
+    pub(crate) subjects: Loader,
     pub(crate) signals: Signals,
     /// Calls this process's placer.
     pub(crate) doorbell: Doorbell,
+    /// Who stands where in the queue.
+    pub(crate) onlooker: Arc<Onlooker>,
     pub(crate) settings: Settings,
     pub(crate) crash: CrashPoints,
 }
@@ -34,6 +40,21 @@ impl Deps {
     /// `duration` from now.
     pub(crate) fn after(&self, duration: std::time::Duration) -> DateTime<Utc> {
         self.clock.now() + TimeDelta::from_std(duration).unwrap_or(TimeDelta::days(3650))
+    }
+
+    /// When a step that is woken by whatever happens to its machine looks again all the same. Rare, and spread, so
+    /// that ten thousand that wait cost next to nothing and do not come back together.
+    pub(crate) fn safety_net(&self) -> DateTime<Utc> {
+        self.after(self.settings.pace.safety_net(rand::rng().random_range(0.0..=1.0)))
+    }
+
+    /// The machine that an execution acts on.
+    pub(crate) async fn subject(&self, context: &StepContext<'_>) -> Result<InstanceRecord, StepError> {
+        match self.subjects.load(InstanceId::from(context.execution.subject)).await {
+            Ok(instance) => Ok(instance.ok_or(sqlx::Error::RowNotFound)?),
+            Err(Failed::Item(error)) => Err(error.into()),
+            Err(cut_off @ Failed::CutOff) => Err(StepError::doing("no machine")(Box::new(cut_off))),
+        }
     }
 
     /// Whether `then` is longer ago than the window in which EC2 may not find what it has just made.
@@ -48,10 +69,4 @@ pub(crate) fn definitions(deps: &Arc<Deps>) -> Definitions {
     Definitions::new(
         lifecycle.into_iter().chain([crate::launch::definition(deps), crate::pool::definition(deps)]),
     )
-}
-
-/// The machine that an execution acts on.
-pub(crate) async fn subject(context: &StepContext<'_>) -> Result<InstanceRecord, StepError> {
-    let id = InstanceId::from(context.execution.subject);
-    Ok(instance::load(context.pool(), id).await?.ok_or(sqlx::Error::RowNotFound)?)
 }

@@ -8,7 +8,8 @@
 //! * `outbox/` — what leaves: login details, notices, the event log.
 //! * `pool/` — spare machines that are claimed at the click.
 //! * `limits/` — how many machines people may have.
-//! * `reconcile` and `lifetime` — beside the workflow: machines that nobody owns, machines whose time is over.
+//! * `reconcile`, `lifetime` and `stuck` — beside the workflow: machines that nobody owns, machines whose time is over,
+//!   executions that need a person.
 //! * `ports/` — what all that needs from outside; `adapters/` — EC2, SQS, SNS, S3 and KMS behind them.
 //!
 //! Any number of replicas may run: rows are leased and fenced, duties that one must do are leased by name.
@@ -42,6 +43,7 @@ mod schema;
 mod settings;
 #[cfg(test)]
 mod simulation;
+mod stuck;
 mod tasks;
 #[cfg(test)]
 mod testing;
@@ -72,8 +74,9 @@ use application::admitting::Admissions;
 use crash::CrashPoints;
 use deps::Deps;
 use feed::Feed;
+use instance::Loader;
 use limiter::Limiter;
-use placing::Doorbell;
+use placing::{Doorbell, Onlooker};
 use tasks::Outlets;
 
 /// Serves and works until `shutdown`, as its role says. Never migrates: see [`migrate`].
@@ -102,7 +105,7 @@ pub async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<()> 
     let health = health::routes(Arc::new(DatabaseReadiness(pool.clone())), metrics);
     let router = if args.role.serves() {
         let guard = cloudapp_database::guard(args.token.clone(), &pool, &clock)?;
-        let feed = Feed::new(deps.executions.clone(), deps.signals.clone());
+        let feed = Feed::new(deps.executions.clone(), deps.signals.clone(), Arc::clone(&deps.onlooker));
         tasks.spawn(feed.clone().run(shutdown.clone()));
         let admissions = Admissions::new(&deps, &definitions);
         let app = App { deps: Arc::clone(&deps), definitions, guard, admissions, feed, identities };
@@ -132,9 +135,11 @@ fn dependencies(args: &Args, aws: &aws_config::SdkConfig, pool: &PgPool, clock: 
         pool: pool.clone(),
         clock: Arc::clone(clock),
         machines: Arc::new(adapters::Ec2Machines::new(Ec2::single_tries(aws), limiter.clone())),
+        onlooker: Arc::new(Onlooker::new(pool.clone(), Arc::clone(clock), limiter.clone())),
         limiter,
         certificates: Arc::new(adapters::KmsCertificates::new(key)),
         executions: Store::new(pool.clone(), Arc::clone(clock)),
+        subjects: Loader::new(pool.clone()),
         signals: Signals::default(),
         doorbell: Doorbell::default(),
         settings: args.settings(),

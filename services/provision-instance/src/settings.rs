@@ -47,6 +47,12 @@ impl Pace {
         now > then + TimeDelta::from_std(self.grace).unwrap_or(TimeDelta::MAX)
     }
 
+    /// How long a step that will be woken waits before it looks all the same: two and a half to five looks at rest,
+    /// as `spread` (0 to 1) says.
+    pub(crate) fn safety_net(&self, spread: f64) -> Duration {
+        self.look_at_rest.mul_f64(2.5 * (1.0 + spread.clamp(0.0, 1.0)))
+    }
+
     /// For production.
     pub(crate) const fn normal(export: Duration) -> Self {
         Self {

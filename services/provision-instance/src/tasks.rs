@@ -10,11 +10,12 @@ use crate::deps::Deps;
 use crate::lifetime::Lifetimes;
 use crate::observe::{Consumer, Watch};
 use crate::outbox::{Exporter, Relay};
-use crate::placing::Placer;
+use crate::placing::{OwnerTags, Placer};
 use crate::pool::Pools;
 use crate::ports::{EventQueue, EventStore, Noticeboard, Postbox};
 use crate::prune::Pruner;
 use crate::reconcile::Reconciler;
+use crate::stuck::Alarm;
 
 /// Where things go to and come from.
 #[derive(Clone)]
@@ -40,12 +41,14 @@ pub(crate) fn start(
     let token = shutdown.clone();
     tasks.spawn(async move { worker.run(token).await });
     tasks.spawn(Placer::new(Arc::clone(&deps), &holder).run(shutdown.clone()));
+    tasks.spawn(OwnerTags::new(Arc::clone(&deps), &holder).run(shutdown.clone()));
     tasks.spawn(Watch::new(Arc::clone(&deps), &holder).run(shutdown.clone()));
     tasks.spawn(Consumer::new(Arc::clone(&deps), outlets.queue).run(shutdown.clone()));
     tasks.spawn(Relay::new(Arc::clone(&deps), outlets.login, outlets.admins).run(shutdown.clone()));
     tasks.spawn(Exporter::new(Arc::clone(&deps), outlets.events, &holder).run(shutdown.clone()));
     tasks.spawn(Pools::new(Arc::clone(&deps), definitions.clone(), &holder).run(shutdown.clone()));
     tasks.spawn(Lifetimes::new(Arc::clone(&deps), definitions, &holder).run(shutdown.clone()));
+    tasks.spawn(Alarm::new(Arc::clone(&deps), &holder).run(shutdown.clone()));
     tasks.spawn(Pruner::new(Arc::clone(&deps), &holder).run(shutdown.clone()));
     tasks.spawn(Reconciler::new(deps, &holder).run(shutdown.clone()));
 }

@@ -42,7 +42,7 @@ pub use args::{SimulatorArgs, run};
 pub use clock::{Clock, ShiftedClock, SystemClock};
 pub use config::{BootOutcome, BucketSize, EventSettings, Settings, SimulatorConfig, Span, Timings};
 pub use control::{
-    Capacity, InstanceView, Milestones, NextBootOutcome,
+    Capacity, IdleReported, InstanceView, Milestones, NextBootOutcome, SaidIdle,
     client::{Control, ControlError},
 };
 pub use faults::{Fault, FaultKind};
@@ -50,4 +50,5 @@ pub use ledger::{LedgerEntry, Tally};
 pub use model::instance::{
     Boot, Instance, InstanceState, Market, MetadataOptions, ShutdownBehavior, StateReason, Volume,
 };
+pub use model::lifecycle::Happening;
 pub use simulator::{Simulator, StartError};

@@ -11,8 +11,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("cloudapp-domain", &[]),
     ("cloudapp-contract", &["domain"]),
     ("cloudapp-chassis", &["contract", "domain"]),
-    ("cloudapp-database", &["chassis", "domain"]),
-    ("cloudapp-workflow", &["domain"]),
+    ("cloudapp-coalesce", &[]),
+    ("cloudapp-database", &["chassis", "coalesce", "domain"]),
+    ("cloudapp-workflow", &["coalesce", "domain"]),
     ("cloudapp-aws", &["domain"]),
     ("cloudapp-ec2", &["domain"]),
     ("cloudapp-ssh-ca", &["domain"]),
@@ -27,6 +28,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "aws",
             "chassis",
+            "coalesce",
             "contract",
             "database",
             "domain",
@@ -61,10 +63,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     // Runs the services as processes: of their code it links none but the workflow's migrations.
-    (
-        "cloudapp-rig",
-        &["contract", "domain", "ec2-simulator", "postgres", "test-issuer", "workflow"],
-    ),
+    ("cloudapp-rig", &["contract", "domain", "ec2-simulator", "postgres", "test-issuer", "workflow"]),
     ("cloudapp-bench", &["contract", "domain", "ec2-simulator", "rig"]),
     ("cloudapp-tests", &["aws", "chassis", "contract", "domain", "rig", "standalone"]),
 ];

@@ -38,18 +38,23 @@ const ROUTES: &[(&str, &str, Who)] = &[
     ("POST", "/api/instances/{id}/stop", Who::Owner),
     ("POST", "/api/instances/{id}/start", Who::Owner),
     ("POST", "/api/instances/{id}/extend", Who::Owner),
+    ("POST", "/api/instances/{id}/skip-stop", Who::Owner),
     ("POST", "/api/instances/{id}/credentials", Who::Owner),
     ("GET", "/api/executions/{id}", Who::Owner),
     ("GET", "/api/executions/{id}/events", Who::Owner),
     ("POST", "/api/executions/{id}/cancel", Who::Owner),
+    ("GET", "/api/pools", Who::Admin),
     ("GET", "/api/limits", Who::Admin),
     ("GET", "/api/limits/me", Who::User),
     ("PUT", "/api/limits/groups/{group}", Who::Admin),
     ("DELETE", "/api/limits/groups/{group}", Who::Admin),
     ("PUT", "/api/limits/users/{sub}", Who::Admin),
     ("DELETE", "/api/limits/users/{sub}", Who::Admin),
-    ("GET", "/api/pools", Who::Admin),
+    ("GET", "/api/executions", Who::Admin),
+    ("POST", "/api/executions/{id}/force", Who::Admin),
     ("POST", "/api/boot-reports", Who::Anyone),
+    ("POST", "/api/idle-reports", Who::Anyone),
+    ("GET", "/api/fleet", Who::Admin),
     ("POST", "/api/revocations", Who::User),
     ("GET", "/api/revocations/{subject}", Who::User),
     ("GET", "/api/stats/launches", Who::Admin),
@@ -90,7 +95,13 @@ async fn ask(base: &Url, method: &str, path: &str, token: Option<&str>) -> Asked
     }
     if !matches!(method, Method::GET | Method::DELETE) {
         // Right enough to get past the body's checks where those come first.
-        let body = if path.ends_with("/extend") { json!({ "hours": 1 }) } else { json!({}) };
+        let body = if path.ends_with("/extend") {
+            json!({ "hours": 1 })
+        } else if path.ends_with("/skip-stop") {
+            json!({ "stop_at": "2026-11-22T19:00:00Z" })
+        } else {
+            json!({})
+        };
         call = call.json(&body);
     }
     let response = call.send().await.expect("an answer");

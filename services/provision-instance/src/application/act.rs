@@ -2,7 +2,7 @@ use chrono::TimeDelta;
 use cloudapp_chassis::ApiError;
 use cloudapp_chassis::token::{Caller, Guard};
 use cloudapp_contract::ProblemCode;
-use cloudapp_contract::instance::Accepted;
+use cloudapp_contract::instance::{Accepted, NoteKind};
 use cloudapp_domain::configuration::FieldErrors;
 use cloudapp_domain::{ExecutionId, ExecutionKind, IdempotencyKey, InstanceId, InstanceState, OnStop};
 use cloudapp_workflow::{Definitions, NewExecution, StoreError};
@@ -13,8 +13,11 @@ use super::create::key_reused;
 use super::executions::cancelled_by;
 use super::idempotency::{self, Answered, Known};
 use crate::deps::Deps;
-use crate::instance::{InstanceRecord, lock};
+use crate::instance::{InstanceRecord, Note, lock, note};
 use crate::lifecycle::{EndInput, ExtendInput};
+
+/// Who acts where nobody asked, in a machine's notes.
+pub(crate) const CLOUDAPP: &str = "cloudapp";
 
 /// What can be asked of a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -111,7 +114,9 @@ pub(crate) async fn request(
         Known::New => {}
     }
     let own = caller.sub == *instance.owner();
-    let input = Input { reason: (!own).then_some("An admin ended it."), own };
+    let keeps_disk = ask == Ask::Stop && instance.on_stop() == OnStop::Stop;
+    let reason = if keeps_disk { "An admin stopped it." } else { "An admin ended it." };
+    let input = Input { reason: (!own).then_some(reason), own };
     let accepted = carry_out(deps, definitions, &mut transaction, &instance, ask, input).await?;
     let answered = Answered { owner: &caller.sub, key, digest: &digest, accepted: &accepted };
     idempotency::remember(&mut transaction, &[answered], deps.clock.now()).await?;
@@ -120,31 +125,40 @@ pub(crate) async fn request(
     Ok(accepted)
 }
 
-/// Ends a machine for a reason of CloudApp's own.
-pub(crate) async fn end(
+/// Asks something of a machine for a reason of CloudApp's own, which its owner reads; `false` if it cannot be done now:
+/// it has changed meanwhile, or something else is being done to it.
+pub(crate) async fn by_cloudapp(
     deps: &Deps,
     definitions: &Definitions,
     id: InstanceId,
-    reason: &'static str,
-) -> Result<(), ActError> {
+    ask: Ask,
+    (kind, reason): (NoteKind, &str),
+) -> Result<bool, ActError> {
     let mut transaction = deps.pool.begin().await?;
-    let Some(instance) = lock(&mut transaction, id).await? else { return Ok(()) };
+    let Some(instance) = lock(&mut transaction, id).await? else { return Ok(false) };
     let input = Input { reason: Some(reason), own: false };
-    match carry_out(deps, definitions, &mut transaction, &instance, Ask::Destroy, input).await {
-        Ok(_) => {
+    match carry_out(deps, definitions, &mut transaction, &instance, ask, input).await {
+        Ok(accepted) => {
+            let noted = Note {
+                instance: id.as_uuid(),
+                dedupe: format!("{}:{}", kind.as_str(), accepted.execution_id),
+                kind,
+                sentence: reason.to_owned(),
+                actor: Some(CLOUDAPP.to_owned()),
+            };
+            note(&mut transaction, deps.clock.now(), &[noted]).await?;
             transaction.commit().await?;
             deps.signals.work();
-            Ok(())
+            Ok(true)
         }
-        // It ended in the meantime.
-        Err(ActError::Refused(_)) => Ok(()),
+        Err(ActError::Refused(_)) => Ok(false),
         Err(error) => Err(error),
     }
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Input {
-    reason: Option<&'static str>,
+struct Input<'a> {
+    reason: Option<&'a str>,
     /// Whether the owner asks.
     own: bool,
 }
@@ -155,7 +169,7 @@ async fn carry_out(
     connection: &mut PgConnection,
     instance: &InstanceRecord,
     ask: Ask,
-    input: Input,
+    input: Input<'_>,
 ) -> Result<Accepted, ActError> {
     let current = Accepted { execution_id: instance.execution_id(), instance_id: instance.id() };
     let busy = active(connection, instance).await?;
@@ -207,7 +221,7 @@ async fn active(
     Ok(id.map(ExecutionId::from))
 }
 
-fn payload(instance: &InstanceRecord, ask: Ask, input: Input) -> Result<serde_json::Value, ActError> {
+fn payload(instance: &InstanceRecord, ask: Ask, input: Input<'_>) -> Result<serde_json::Value, ActError> {
     let end = |keep_disk| EndInput { reason: input.reason.map(str::to_owned), keep_disk };
     Ok(match ask {
         Ask::Start => serde_json::json!({}),

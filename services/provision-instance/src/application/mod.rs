@@ -7,6 +7,8 @@ pub(crate) mod admitting;
 pub(crate) mod create;
 pub(crate) mod credentials;
 pub(crate) mod executions;
+pub(crate) mod fleet;
+pub(crate) mod force;
 mod idempotency;
 pub(crate) mod login_details;
 pub(crate) mod revocations;

@@ -11,6 +11,20 @@ use uuid::Uuid;
 
 use crate::column::Word;
 
+/// The columns of [`InstanceRecord`] by name. Never `*`: while replicas of two versions run, a column that the newer
+/// one's migration adds would change the result of statements that the older one has prepared, and fail them.
+macro_rules! columns {
+    () => {
+        "id, owner, state, configuration_id, configuration_version, configuration_name, login_user, \
+         on_stop, boot_report_required, ssh_public_key, lifetime_hours, max_lifetime_hours, \
+         price_micros, execution_id, ec2_instance_id, ec2_state, ec2_state_reason, instance_type, \
+         zone, market, host, reason, failure, actor, generation, asked_at, placed_at, running_since, \
+         created_at, ready_at, expires_at, max_expires_at, ended_at, missing_since, warn_at, warn_end, \
+         stop_at, idle_stop_at, pool, warm"
+    };
+}
+pub(crate) use columns;
+
 /// A machine's row.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub(crate) struct InstanceRecord {
@@ -48,6 +62,10 @@ pub(crate) struct InstanceRecord {
     pub(crate) max_expires_at: Option<DateTime<Utc>>,
     pub(crate) ended_at: Option<DateTime<Utc>>,
     pub(crate) missing_since: Option<DateTime<Utc>>,
+    pub(crate) warn_at: Option<DateTime<Utc>>,
+    pub(crate) warn_end: Option<DateTime<Utc>>,
+    pub(crate) stop_at: Option<DateTime<Utc>>,
+    pub(crate) idle_stop_at: Option<DateTime<Utc>>,
     pool: Option<Word<SpareKind>>,
     warm: Option<String>,
 }
@@ -108,6 +126,11 @@ impl InstanceRecord {
         self.warm.as_deref() == Some("claimed")
     }
 
+    /// Whether a pool should have had a machine for its owner and had none that was any good.
+    pub(crate) fn is_missed(&self) -> bool {
+        self.warm.as_deref() == Some("missed")
+    }
+
     /// Its type and zone, for people.
     pub(crate) fn offering(&self) -> String {
         let kind = self.instance_type.as_deref().unwrap_or("machine");
@@ -117,6 +140,7 @@ impl InstanceRecord {
     /// As the API shows it.
     pub(crate) fn into_contract(self) -> Instance {
         let ended = self.state().is_final();
+        let is_ready = self.state() == InstanceState::Ready;
         Instance {
             id: self.id(),
             state: self.state(),
@@ -140,6 +164,8 @@ impl InstanceRecord {
             ready_at: self.ready_at,
             expires_at: self.expires_at,
             max_expires_at: self.max_expires_at,
+            stop_at: self.stop_at.filter(|_| is_ready),
+            idle_stop_at: self.idle_stop_at.filter(|_| is_ready),
             ended_at: self.ended_at,
             notes: Vec::new(),
         }
@@ -151,7 +177,10 @@ pub(crate) async fn load(
     executor: impl PgExecutor<'_>,
     id: InstanceId,
 ) -> Result<Option<InstanceRecord>, sqlx::Error> {
-    sqlx::query_as("select * from instance where id = $1").bind(id.as_uuid()).fetch_optional(executor).await
+    sqlx::query_as(concat!("select ", columns!(), " from instance where id = $1"))
+        .bind(id.as_uuid())
+        .fetch_optional(executor)
+        .await
 }
 
 /// One machine, nobody else changing it until the transaction ends.
@@ -159,7 +188,7 @@ pub(crate) async fn lock(
     connection: &mut PgConnection,
     id: InstanceId,
 ) -> Result<Option<InstanceRecord>, sqlx::Error> {
-    sqlx::query_as("select * from instance where id = $1 for update")
+    sqlx::query_as(concat!("select ", columns!(), " from instance where id = $1 for update"))
         .bind(id.as_uuid())
         .fetch_optional(connection)
         .await
@@ -170,7 +199,7 @@ pub(crate) async fn load_by_ec2_id(
     executor: impl PgExecutor<'_>,
     id: &Ec2InstanceId,
 ) -> Result<Option<InstanceRecord>, sqlx::Error> {
-    sqlx::query_as("select * from instance where ec2_instance_id = $1")
+    sqlx::query_as(concat!("select ", columns!(), " from instance where ec2_instance_id = $1"))
         .bind(id.as_str())
         .fetch_optional(executor)
         .await

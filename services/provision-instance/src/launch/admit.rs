@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use cloudapp_domain::{FailureCode, InstanceState};
 use cloudapp_workflow::{Applied, Execution, Step, StepContext, StepError, Undone};
 
-use crate::deps::{Deps, subject};
+use crate::deps::Deps;
 use crate::instance::{Ending, close};
 
 /// Done by the `POST` itself, in one transaction. Undone last: the row ends, and with it its share of the quota.
@@ -26,7 +26,7 @@ impl Step for Admit {
     }
 
     async fn undo(&self, context: &StepContext<'_>) -> Result<Undone, StepError> {
-        let instance = subject(context).await?;
+        let instance = self.0.subject(context).await?;
         let ending = ending(context.execution);
         let mut transaction = context.begin().await?;
         close(&mut transaction, self.0.clock.as_ref(), &instance, ending).await?;

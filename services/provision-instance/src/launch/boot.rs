@@ -7,7 +7,7 @@ use cloudapp_domain::{Failure, FailureCode, Fixer, InstanceState};
 use cloudapp_workflow::{Applied, Step, StepContext, StepError, Undone};
 
 use crate::boot_report;
-use crate::deps::{Deps, subject};
+use crate::deps::Deps;
 use crate::instance::InstanceRecord;
 
 /// Waits until the machine can be used. Woken by EC2's events, the shared describe and the boot report.
@@ -37,7 +37,7 @@ impl Step for Boot {
     }
 
     async fn apply(&self, context: &StepContext<'_>) -> Result<Applied, StepError> {
-        let instance = subject(context).await?;
+        let instance = self.0.subject(context).await?;
         let report = boot_report::of_current_start(context.pool(), &instance).await?;
         let outlook = outlook(&Booting {
             state: instance.state(),
@@ -45,7 +45,7 @@ impl Step for Boot {
             report: report.as_ref().map(|report| report.outcome),
             report_required: instance.boot_report_required,
         });
-        let wait = |what| Applied::wait(self.0.after(self.0.settings.pace.look_at_rest), what);
+        let wait = |what| Applied::wait(self.0.safety_net(), what);
         Ok(match outlook {
             Outlook::Usable => Applied::done("installed, and reported by the machine"),
             Outlook::Running => Applied::done("running"),

@@ -18,6 +18,7 @@ pub(crate) use boot::{Booting, Outlook, outlook};
 pub(crate) use login::{Login, Occasion};
 
 use crate::deps::Deps;
+use crate::pool::Replacing;
 
 /// The steps that bring a machine up, whoever it is for.
 pub(crate) fn machine_steps(deps: &Arc<Deps>) -> [Arc<dyn Step>; 2] {
@@ -27,6 +28,7 @@ pub(crate) fn machine_steps(deps: &Arc<Deps>) -> [Arc<dyn Step>; 2] {
 /// From the click to login details.
 pub(crate) fn definition(deps: &Arc<Deps>) -> Definition {
     let [place, boot] = machine_steps(deps);
+    let login = Arc::new(Login { deps: Arc::clone(deps), occasion: Occasion::Launch });
     Definition {
         kind: ExecutionKind::Launch,
         // The queue may be long; each step has a deadline of its own.
@@ -35,7 +37,7 @@ pub(crate) fn definition(deps: &Arc<Deps>) -> Definition {
             Arc::new(admit::Admit(Arc::clone(deps))),
             place,
             boot,
-            Arc::new(Login { deps: Arc::clone(deps), occasion: Occasion::Launch }),
+            Arc::new(Replacing { deps: Arc::clone(deps), machine: machine_steps(deps), login }),
         ],
     }
 }

@@ -2,13 +2,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::TimeDelta;
-use cloudapp_domain::{Failure, FailureCode, Fixer};
+use chrono::{DateTime, TimeDelta, Utc};
+use cloudapp_domain::{Failure, FailureCode, Fixer, InstanceId};
 use cloudapp_ec2::Shutdown;
 use cloudapp_workflow::{Applied, Step, StepContext, StepError, Undone};
 
 use crate::crash::CrashPoint;
-use crate::deps::{Deps, subject};
+use crate::deps::Deps;
 use crate::instance::InstanceRecord;
 use crate::placing::decide::{Ended, PlacementState, TakeBack, after_terminate, got, is_overdue, take_back};
 use crate::placing::{self, Placement};
@@ -42,11 +42,12 @@ impl Step for Place {
     }
 
     async fn apply(&self, context: &StepContext<'_>) -> Result<Applied, StepError> {
-        let instance = subject(context).await?;
+        // The placement first: what it says of a machine is true of the row that is read after it.
+        let placement = placing::load(context.pool(), InstanceId::from(context.execution.subject)).await?;
+        let instance = self.0.subject(context).await?;
         if pool::needs_waking(&instance) {
             return pool::wake(&self.0, context, &instance).await;
         }
-        let placement = placing::load(context.pool(), instance.id()).await?;
         if instance.ec2_id().is_some() {
             return Ok(Applied::done(told(&instance, placement.as_ref())));
         }
@@ -57,13 +58,14 @@ impl Step for Place {
         }
         match placement.failure() {
             Some(failure) => Ok(Applied::Fail(failure)),
-            None => Ok(Applied::wait(self.0.after(self.0.settings.pace.look_at_rest), WAITING)),
+            None => Ok(Applied::wait(self.next_look(&instance), WAITING)),
         }
     }
 
     async fn undo(&self, context: &StepContext<'_>) -> Result<Undone, StepError> {
-        let instance = subject(context).await?;
-        let placement = placing::load(context.pool(), instance.id()).await?;
+        // The placement first: what it says of a machine is true of the row that is read after it.
+        let placement = placing::load(context.pool(), InstanceId::from(context.execution.subject)).await?;
+        let instance = self.0.subject(context).await?;
         let soon = Undone::Wait { until: self.0.after(self.0.settings.pace.look) };
         match take_back(placement.as_ref().map(Placement::state), instance.ec2_id().is_some()) {
             TakeBack::Nothing => Ok(Undone::Done),
@@ -93,12 +95,24 @@ impl Place {
         placing::enqueue(&mut transaction, instance, pool, self.0.clock.now()).await?;
         transaction.commit().await?;
         self.0.doorbell.arrived();
-        Ok(Applied::wait(self.0.after(self.0.settings.pace.look_at_rest), WAITING))
+        Ok(Applied::wait(self.next_look(instance), WAITING))
     }
 
     fn is_overdue(&self, instance: &InstanceRecord) -> bool {
-        let limit = TimeDelta::from_std(self.0.settings.pace.place).unwrap_or(TimeDelta::MAX);
-        is_overdue(instance.asked_at, limit, self.0.clock.now())
+        is_overdue(instance.asked_at, self.limit(), self.0.clock.now())
+    }
+
+    /// Whatever is decided wakes the step; only that nothing is decided for too long it must see itself.
+    fn next_look(&self, instance: &InstanceRecord) -> DateTime<Utc> {
+        // Just past it.
+        let limit = self.limit().checked_add(&TimeDelta::milliseconds(1)).unwrap_or(TimeDelta::MAX);
+        let overdue = instance.asked_at.and_then(|asked_at| asked_at.checked_add_signed(limit));
+        let net = self.0.safety_net();
+        overdue.filter(|overdue| *overdue > self.0.clock.now()).map_or(net, |overdue| net.min(overdue))
+    }
+
+    fn limit(&self) -> TimeDelta {
+        TimeDelta::from_std(self.0.settings.pace.place).unwrap_or(TimeDelta::MAX)
     }
 
     async fn terminate(&self, instance: &InstanceRecord) -> Undone {

@@ -8,7 +8,7 @@ use cloudapp_workflow::{Applied, Step, StepContext, StepError, Undone};
 
 use super::EndInput;
 use crate::crash::CrashPoint;
-use crate::deps::{Deps, subject};
+use crate::deps::Deps;
 use crate::instance::{Ending, InstanceRecord, close, set_state};
 
 /// Ends the machine and its disk. There is no way back once EC2 has been asked.
@@ -36,7 +36,7 @@ impl Step for Destroy {
 
 /// Marks the row as ending, then asks EC2: a machine whose end was asked for is never shown as usable.
 pub(super) async fn terminate(deps: &Deps, context: &StepContext<'_>) -> Result<Applied, StepError> {
-    let instance = subject(context).await?;
+    let instance = deps.subject(context).await?;
     if instance.state().is_final() {
         return Ok(Applied::done("the machine had ended already"));
     }

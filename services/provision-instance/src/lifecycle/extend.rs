@@ -8,8 +8,8 @@ use cloudapp_domain::{Failure, FailureCode, Fixer};
 use cloudapp_workflow::{Applied, Step, StepContext, StepError, Undone};
 use serde::{Deserialize, Serialize};
 
-use crate::deps::{Deps, subject};
-use crate::instance::{InstanceRecord, Told, tell};
+use crate::deps::Deps;
+use crate::instance::{InstanceRecord, Told, columns, tell};
 
 /// What an extension was asked with. Both ends are frozen, so that a repeat extends no further.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,12 +54,13 @@ impl Extend {
         let input: ExtendInput = serde_json::from_value(context.execution.input.clone())
             .map_err(|error| StepError::doing("the input cannot be read")(Box::new(error)))?;
         let (end, before) = ends(&input);
-        let instance = subject(context).await?;
+        let instance = self.0.subject(context).await?;
         let mut transaction = context.begin().await?;
-        let row: Option<InstanceRecord> = sqlx::query_as(
+        let row: Option<InstanceRecord> = sqlx::query_as(concat!(
             "update instance set expires_at = case when expires_at = $3 then $2 else expires_at end \
-             where id = $1 and state not in ('terminated', 'failed', 'terminating') returning *",
-        )
+             where id = $1 and state not in ('terminated', 'failed', 'terminating') returning ",
+            columns!()
+        ))
         .bind(instance.id().as_uuid())
         .bind(end)
         .bind(before)

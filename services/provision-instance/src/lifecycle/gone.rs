@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use cloudapp_domain::InstanceState;
 use cloudapp_workflow::{Applied, Step, StepContext, StepError, Undone};
 
-use crate::deps::{Deps, subject};
+use crate::deps::Deps;
 
 /// Waits until EC2 says that the machine is down; the shared describe writes the row.
 pub(super) struct Gone(pub(super) Arc<Deps>);
@@ -21,12 +21,11 @@ impl Step for Gone {
     }
 
     async fn apply(&self, context: &StepContext<'_>) -> Result<Applied, StepError> {
-        let instance = subject(context).await?;
-        let until = self.0.after(self.0.settings.pace.look_at_rest);
+        let instance = self.0.subject(context).await?;
         Ok(match instance.state() {
             InstanceState::Terminated | InstanceState::Failed => Applied::done("the machine is gone"),
             InstanceState::Stopped => Applied::done("the machine is stopped, its disk is kept"),
-            _ => Applied::wait(until, "AWS is bringing the machine down"),
+            _ => Applied::wait(self.0.safety_net(), "AWS is bringing the machine down"),
         })
     }
 

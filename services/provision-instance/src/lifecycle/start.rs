@@ -6,7 +6,7 @@ use cloudapp_domain::InstanceState;
 use cloudapp_ec2::{Ec2Error, MachineState, Shutdown};
 use cloudapp_workflow::{Applied, Step, StepContext, StepError, Undone};
 
-use crate::deps::{Deps, subject};
+use crate::deps::Deps;
 use crate::instance::{InstanceRecord, set_state};
 
 /// Starts a stopped machine.
@@ -23,10 +23,10 @@ impl Step for Start {
     }
 
     async fn apply(&self, context: &StepContext<'_>) -> Result<Applied, StepError> {
-        let mut instance = subject(context).await?;
+        let mut instance = self.0.subject(context).await?;
         if instance.state() == InstanceState::Stopped {
             self.begin_generation(context, &instance).await?;
-            instance = subject(context).await?;
+            instance = self.0.subject(context).await?;
         }
         let Some(id) = instance.ec2_id().filter(|_| instance.state() == InstanceState::Starting) else {
             return Ok(Applied::done("the machine is not stopped any more"));
@@ -53,7 +53,7 @@ impl Step for Start {
     }
 
     async fn undo(&self, context: &StepContext<'_>) -> Result<Undone, StepError> {
-        let instance = subject(context).await?;
+        let instance = self.0.subject(context).await?;
         let Some(id) = instance.ec2_id().filter(|_| !instance.state().is_final()) else {
             return Ok(Undone::Done);
         };

@@ -7,7 +7,7 @@ use cloudapp_ec2::{Ec2Error, Shutdown};
 use cloudapp_workflow::{Applied, Step, StepContext, StepError, Undone};
 
 use super::{EndInput, destroy};
-use crate::deps::{Deps, subject};
+use crate::deps::Deps;
 use crate::instance::set_state;
 
 /// The user's Stop: ends the machine, or stops it and keeps its disk, as its configuration says.
@@ -28,16 +28,17 @@ impl Step for Stop {
         if !input.keep_disk {
             return destroy::terminate(&self.0, context).await;
         }
-        let instance = subject(context).await?;
+        let instance = self.0.subject(context).await?;
         let Some(id) = instance.ec2_id() else { return Ok(Applied::done("there is no machine")) };
         if instance.state() == InstanceState::Stopped {
             return Ok(Applied::done("the machine had stopped already"));
         }
         let mut transaction = context.begin().await?;
         set_state(&mut transaction, &instance, InstanceState::Stopping).await?;
-        sqlx::query("update instance set look_at = $2 where id = $1")
+        sqlx::query("update instance set look_at = $2, reason = coalesce($3, reason) where id = $1")
             .bind(instance.id().as_uuid())
             .bind(self.0.after(self.0.settings.pace.look))
+            .bind(&input.reason)
             .execute(&mut *transaction)
             .await?;
         transaction.commit().await?;
@@ -53,7 +54,7 @@ impl Step for Stop {
     }
 
     async fn undo(&self, context: &StepContext<'_>) -> Result<Undone, StepError> {
-        let instance = subject(context).await?;
+        let instance = self.0.subject(context).await?;
         let Some(id) = instance.ec2_id().filter(|_| instance.state() == InstanceState::Stopping) else {
             return Ok(Undone::Done);
         };
@@ -63,6 +64,13 @@ impl Step for Stop {
             Ok(machines) if machines.iter().any(|m| m.state == cloudapp_ec2::MachineState::Running) => {
                 let mut transaction = context.begin().await?;
                 set_state(&mut transaction, &instance, InstanceState::Ready).await?;
+                let input: EndInput =
+                    serde_json::from_value(context.execution.input.clone()).unwrap_or_default();
+                sqlx::query("update instance set reason = null where id = $1 and reason = $2")
+                    .bind(instance.id().as_uuid())
+                    .bind(input.reason)
+                    .execute(&mut *transaction)
+                    .await?;
                 transaction.commit().await?;
                 Ok(Undone::Done)
             }

@@ -29,6 +29,7 @@ pub use rates::{InvalidRateFactor, RateFactor};
 
 use self::bucket::Bucket;
 use self::ledger::Ledger;
+use self::rates::Rates;
 
 /// Why there is no turn now.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +45,22 @@ pub(crate) enum NotNow {
 /// Gives turns to ask EC2. Cheap to clone; clones share the queue.
 #[derive(Clone)]
 pub(crate) struct Limiter(Option<Arc<Limited>>);
+
+/// A family's buckets at an instant; those of a limiter that is off never keep anybody waiting.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Outlook(Option<(Bucket, Rates, DateTime<Utc>)>);
+
+impl Outlook {
+    /// Never a wait.
+    pub(crate) const OPEN: Self = Self(None);
+
+    /// How long until `calls` calls for `machines` machines altogether have had their turn, if nobody else asks.
+    pub(crate) fn wait(&self, calls: u32, machines: u32) -> Duration {
+        let Self(Some((bucket, rates, at))) = self else { return Duration::ZERO };
+        let enough_at = bucket.enough_at(rates, f64::from(calls), f64::from(machines), *at);
+        (enough_at - at).to_std().unwrap_or_default()
+    }
+}
 
 struct Limited {
     ledger: Ledger,
@@ -70,12 +87,6 @@ impl Limiter {
             .collect();
         let ledger = Ledger::new(pool, account, region);
         Self(Some(Arc::new(Limited { ledger, clock, factor, queues })))
-    }
-
-    /// Never in the way; for tests and benchmarks of everything else.
-    #[cfg(test)]
-    pub(crate) const fn off() -> Self {
-        Self(None)
     }
 
     /// One call, and as many machines as there are tokens for within `want`, if at least its start. Does not wait.
@@ -144,26 +155,19 @@ impl Limiter {
         }
     }
 
-    /// How long until `calls` calls for `machines` machines altogether have had their turn, if nobody else asks: what
-    /// those who wait are told. Takes nothing.
+    /// How a family's buckets stand: what those who wait are told. Takes nothing.
     ///
     /// # Errors
     /// [`NotNow::Database`] only.
-    pub(crate) async fn forecast(
-        &self,
-        family: Family,
-        calls: u32,
-        machines: u32,
-    ) -> Result<Duration, NotNow> {
-        let Some(limited) = &self.0 else { return Ok(Duration::ZERO) };
+    pub(crate) async fn outlook(&self, family: Family) -> Result<Outlook, NotNow> {
+        let Some(limited) = &self.0 else { return Ok(Outlook(None)) };
         let rates = family.rates(limited.factor);
-        let (bucket, now) = match limited.ledger.read(family).await? {
+        let (bucket, at) = match limited.ledger.read(family).await? {
             Some(known) => known,
             // Never used: full, at any time.
             None => (Bucket::full(&rates, DateTime::UNIX_EPOCH), DateTime::UNIX_EPOCH),
         };
-        let at = bucket.enough_at(&rates, f64::from(calls), f64::from(machines), now);
-        Ok((at - now).to_std().unwrap_or_default())
+        Ok(Outlook(Some((bucket, rates, at))))
     }
 
     fn until(&self, at: DateTime<Utc>) -> Duration {

@@ -15,11 +15,15 @@ pub(crate) struct Known {
     pub(crate) ec2_reason: Option<String>,
     pub(crate) host: Option<String>,
     pub(crate) zone: Option<String>,
+    /// When EC2 was last asked to make or start it.
+    pub(crate) asked_at: Option<DateTime<Utc>>,
     pub(crate) placed_at: Option<DateTime<Utc>>,
     /// Since when EC2 has not known it.
     pub(crate) missing_since: Option<DateTime<Utc>>,
     /// A launch or start is under way: what goes wrong there is that execution's to judge.
     pub(crate) busy: bool,
+    /// A stop or an end that CloudApp was asked for is under way: EC2 may not have been told of it yet.
+    pub(crate) coming_down: bool,
 }
 
 /// What EC2 said, to be written down.
@@ -79,10 +83,11 @@ pub(crate) fn course(
     grace: TimeDelta,
 ) -> Course {
     let Some(machine) = machine else { return missing(known, now, grace) };
-    if is_stale(known.ec2_state, machine.state) {
+    if is_stale(known.ec2_state, machine.state) || is_before_start(known, machine.state, now, grace) {
         return Course::NOTHING;
     }
-    let step = step(known.state, machine.state, known.busy);
+    let asked_for = known.coming_down && matches!(known.state, InstanceState::Stopping);
+    let step = step(known.state, machine.state, known.busy || asked_for);
     let seen = seen(known, machine);
     let news = known.ec2_state != Some(machine.state);
     let told =
@@ -100,6 +105,16 @@ const fn is_stale(known: Option<MachineState>, said: MachineState) -> bool {
     ) || matches!((known, said), (Some(MachineState::Terminated), said) if !matches!(said, MachineState::Terminated))
 }
 
+/// A copy that lags behind, or a look that was under way, may show a machine as stopped that has just been started:
+/// that is believed only when it lasts, for a start may fail at EC2, too.
+fn is_before_start(known: &Known, said: MachineState, now: DateTime<Utc>, grace: TimeDelta) -> bool {
+    known.busy
+        && known.state == InstanceState::Starting
+        && known.ec2_state == Some(MachineState::Pending)
+        && matches!(said, MachineState::Stopping | MachineState::Stopped)
+        && known.asked_at.is_some_and(|asked_at| now <= asked_at + grace)
+}
+
 /// NotFound is not "gone" while EC2 may not find what it has just made, nor on the first look that misses it.
 fn missing(known: &Known, now: DateTime<Utc>, grace: TimeDelta) -> Course {
     let within_grace = |since: DateTime<Utc>| now <= since + grace;
@@ -113,8 +128,9 @@ fn missing(known: &Known, now: DateTime<Utc>, grace: TimeDelta) -> Course {
     Course { step, wakes: step == Step::Lost, ..Course::NOTHING }
 }
 
-/// The step from `state` that EC2's word calls for. `busy` says that a launch or start is under way.
-const fn step(state: InstanceState, machine: MachineState, busy: bool) -> Step {
+/// The step from `state` that EC2's word calls for. `busy` says that a launch or start is under way, or the stop that
+/// `state` is of.
+pub(crate) const fn step(state: InstanceState, machine: MachineState, busy: bool) -> Step {
     use InstanceState::{
         Booting, Failed, Launching, Ready, Requested, Starting, Stopped, Stopping, Terminated, Terminating,
     };
@@ -126,6 +142,8 @@ const fn step(state: InstanceState, machine: MachineState, busy: bool) -> Step {
         (_, MachineState::Terminated) => Step::Gone,
         (_, MachineState::ShuttingDown) => Step::Become(Terminating),
         (Stopping, MachineState::Stopped) => Step::Stopped,
+        // Stopped and started again outside CloudApp, between two looks.
+        (Stopping, MachineState::Running) if !busy => Step::ReadyAgain,
         (Ready | Booting | Starting, MachineState::Stopped) => Step::Stopped,
         (Ready, MachineState::Stopping) => Step::Become(Stopping),
         // Started outside CloudApp: it counts as ready again, for it was installed before.
@@ -209,9 +227,11 @@ mod tests {
             ec2_reason: None,
             host: None,
             zone: None,
+            asked_at: Some(at(0)),
             placed_at: Some(at(0)),
             missing_since: None,
             busy,
+            coming_down: false,
         }
     }
 
@@ -252,6 +272,25 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_stop_that_nobody_asked_for_and_that_is_over_leaves_the_machine_ready() {
+        let running = machine(MachineState::Running);
+        let row = known(InstanceState::Stopping, Some(MachineState::Stopping), false);
+        assert_eq!(look(&row, Some(&running)).step, Step::ReadyAgain);
+        let asked = Known { coming_down: true, ..row };
+        assert_eq!(look(&asked, Some(&running)).step, Step::Keep, "EC2 has not been asked yet");
+    }
+
+    #[test]
+    fn a_machine_that_was_just_started_is_not_stopped_because_a_look_was_late() {
+        let stopped = machine(MachineState::Stopped);
+        let row = known(InstanceState::Starting, Some(MachineState::Pending), true);
+        let just_started = Known { asked_at: Some(at(999)), ..row.clone() };
+        assert!(look(&just_started, Some(&stopped)).is_nothing());
+        let course = look(&row, Some(&stopped));
+        assert_eq!(course.seen.map(|seen| seen.state), Some(MachineState::Stopped), "EC2 did not start it");
     }
 
     #[test]

@@ -34,8 +34,6 @@ async fn force_stopped(
     at: DateTime<Utc>,
 ) -> Result<(), ConsumeError> {
     let mut transaction = deps.pool.begin().await?;
-    // Executions before machines, as steps lock them.
-    deps.executions.wake(&mut transaction, id.as_uuid()).await?;
     let Some(instance) = lock(&mut transaction, id).await? else { return Ok(()) };
     if instance.actor().is_some() {
         return Ok(());
@@ -53,6 +51,7 @@ async fn force_stopped(
     if !cancel_execution(&mut transaction, deps, &instance, &forced).await? {
         set_state(&mut transaction, &instance, next).await?;
     }
+    deps.executions.wake(&mut transaction, id.as_uuid()).await?;
     transaction.commit().await?;
     tracing::info!(instance.id = %id, actor = %forced.actor, %at, "an admin stopped a machine");
     Ok(())

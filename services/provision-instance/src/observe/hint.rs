@@ -60,7 +60,7 @@ fn rank(state: &str) -> Option<u8> {
 ///
 /// Events come early, late, twice or never. Late ones are behind what is known, `pending` is what every start
 /// begins with, and the begin of a stop or an end is only interesting when it was not expected.
-fn is_news(known: Option<&str>, heard: &str) -> bool {
+pub(crate) fn is_news(known: Option<&str>, heard: &str) -> bool {
     let Some(heard_rank) = rank(heard) else { return false };
     match known.and_then(rank) {
         // Nothing known is as good as pending.

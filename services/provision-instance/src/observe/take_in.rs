@@ -35,6 +35,7 @@ pub(super) struct Row {
     created_at: DateTime<Utc>,
     missing_since: Option<DateTime<Utc>>,
     busy: bool,
+    coming_down: bool,
 }
 
 /// The columns of [`Row`], for a query over `instance i`.
@@ -44,7 +45,9 @@ macro_rules! select_rows {
             "select i.id, i.ec2_instance_id, i.state, i.ec2_state, i.ec2_state_reason, i.host, i.zone, \
                  i.instance_type, i.generation, i.boot_report_required, i.asked_at, i.placed_at, i.created_at, \
                  i.missing_since, exists (select from execution e where e.subject = i.id \
-                     and e.state in ('pending', 'running') and e.kind in ('launch', 'start', 'refill')) as busy \
+                     and e.state in ('pending', 'running') and e.kind in ('launch', 'start', 'refill')) as busy, \
+                 exists (select from execution e where e.subject = i.id \
+                     and e.state in ('pending', 'running') and e.kind in ('stop', 'destroy')) as coming_down \
              from instance i ",
             $rest
         )
@@ -85,9 +88,11 @@ impl Row {
             ec2_reason: self.ec2_state_reason.clone(),
             host: self.host.clone(),
             zone: self.zone.clone(),
+            asked_at: self.asked_at,
             placed_at: self.placed_at,
             missing_since: self.missing_since,
             busy: self.busy,
+            coming_down: self.coming_down,
         }
     }
 
@@ -111,14 +116,16 @@ pub(super) async fn take_in(
         return Ok(0);
     }
     let mut transaction = deps.pool.begin().await?;
-    // Executions first, then machines, each in the order of their ids: nobody who does the same ever waits in a circle.
-    let woken: Vec<Uuid> =
-        rows.iter().filter(|row| row.course(machines, deps).wakes).map(|row| row.id).collect();
-    deps.executions.wake_many(&mut transaction, &woken).await?;
-    let locked: Vec<Row> = sqlx::query_as(select_rows!("where i.id = any($1) order by i.id for update of i"))
-        .bind(&news)
-        .fetch_all(&mut *transaction)
-        .await?;
+    // In the order of their ids, and executions last: nobody who does the same ever waits in a circle. A row may have
+    // been parted from its machine since it was read, if that was a spare of no use to its user.
+    let asked: Vec<&str> = rows.iter().map(|row| row.ec2_id().as_str()).collect();
+    let locked: Vec<Row> = sqlx::query_as(select_rows!(
+        "where i.id = any($1) and i.ec2_instance_id = any($2) order by i.id for update of i"
+    ))
+    .bind(&news)
+    .bind(&asked)
+    .fetch_all(&mut *transaction)
+    .await?;
     let courses: Vec<(Row, Course)> = locked
         .into_iter()
         .map(|row| {
@@ -133,6 +140,10 @@ pub(super) async fn take_in(
     note(&mut transaction, deps.clock.now(), &notes).await?;
     for (row, course) in &courses {
         step_alone(&mut transaction, deps, row, course).await?;
+    }
+    let woken: Vec<Uuid> = courses.iter().filter(|(_, course)| course.wakes).map(|(row, _)| row.id).collect();
+    if !woken.is_empty() {
+        deps.executions.wake_many(&mut transaction, &woken).await?;
     }
     transaction.commit().await?;
     Ok(courses.len())

@@ -142,7 +142,7 @@ impl Watch {
             "with locked as (select id from instance where id = any($2) order by id for update) \
              update instance set look_at = $1::timestamptz + make_interval(secs => due.pause) \
              from unnest($2::uuid[], $3::float8[]) as due (id, pause), locked \
-             where instance.id = due.id and locked.id = due.id",
+             where instance.id = due.id and locked.id = due.id and instance.state not in ('terminated', 'failed')",
         )
         .bind(now)
         .bind(due.iter().map(|row| row.id).collect::<Vec<_>>())

@@ -33,6 +33,8 @@ fn notice(message: &Due) -> Notice {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use cloudapp_domain::{EventId, SystemClock};
     use serde_json::json;
 
@@ -55,9 +57,8 @@ mod tests {
         let parcels = parcels(due.clone());
         let sizes: Vec<_> = parcels.iter().map(|(_, messages)| messages.len()).collect();
         assert_eq!(sizes, [10, 10, 10]);
-        let mut ids: Vec<_> = parcels.iter().flat_map(|(_, messages)| messages).map(|due| due.id).collect();
-        ids.sort_unstable();
-        assert_eq!(ids, due.iter().map(|due| due.id).collect::<Vec<_>>());
+        let ids: BTreeSet<_> = parcels.iter().flat_map(|(_, messages)| messages).map(|due| due.id).collect();
+        assert_eq!(ids, due.iter().map(|due| due.id).collect());
         for (parcel, messages) in &parcels {
             match parcel {
                 Parcel::Login(bodies) => {

@@ -12,24 +12,32 @@
 //! * `batch` — asks EC2 for a batch, or looks for what it made.
 //! * `settle` — writes down what came of it, for all members in one transaction.
 //! * `recipe` — what a configuration version asks for.
+//! * `line` — who stands where, for those who look on.
+//! * `tags` — owners' tags, later.
 //! * `attempt`, `memory` — rows of attempts, and of offerings that were refused lately.
 
 mod attempt;
 mod batch;
 pub(crate) mod decide;
 mod form;
+mod line;
 mod memory;
 mod placer;
 mod queue;
 mod recipe;
 mod settle;
+mod tags;
 
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
+#[cfg(test)]
+pub(crate) use attempt::client_token;
 pub(crate) use attempt::live_tokens;
+pub(crate) use line::Onlooker;
 pub(crate) use placer::Placer;
-pub(crate) use queue::{Placement, abandon, enqueue, leave, load};
+pub(crate) use queue::{Placement, abandon, disown, enqueue, leave, load};
+pub(crate) use tags::OwnerTags;
 
 /// Placing cannot go on now; it is tried again.
 #[derive(Debug, thiserror::Error)]

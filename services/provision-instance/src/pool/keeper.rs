@@ -1,5 +1,5 @@
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 use cloudapp_domain::ConfigurationId;
@@ -19,12 +19,14 @@ pub(crate) struct Pools {
     deps: Arc<Deps>,
     definitions: Definitions,
     duty: Duty,
+    /// Pools whose figures are published: one that is gone is said to be empty once.
+    measured: Mutex<BTreeSet<ConfigurationId>>,
 }
 
 impl Pools {
     pub(crate) fn new(deps: Arc<Deps>, definitions: Definitions, holder: &str) -> Self {
         let duty = Duty::new(Arc::clone(&deps), "pools", holder);
-        Self { deps, definitions, duty }
+        Self { deps, definitions, duty, measured: Mutex::default() }
     }
 
     /// Looks after the pools until `shutdown`: every few seconds, and soon after something has happened.
@@ -53,6 +55,14 @@ impl Pools {
         let wanted = spares::configurations(pool).await?;
         let living = spares::living(pool, None).await?;
         let ids: BTreeSet<ConfigurationId> = wanted.keys().chain(living.keys()).copied().collect();
+        let gone = {
+            let mut measured = self.measured.lock().unwrap_or_else(PoisonError::into_inner);
+            let before = std::mem::replace(&mut *measured, ids.clone());
+            before.difference(&ids).copied().collect::<Vec<_>>()
+        };
+        for id in gone {
+            measure(id, None, &[], now);
+        }
         let mut changes = 0;
         for id in ids {
             let published = wanted.get(&id);

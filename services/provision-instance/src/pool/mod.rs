@@ -4,7 +4,8 @@
 //! * `keeper` — the duty that carries the plan out, on one replica.
 //! * `spares` — spares as rows: instances that have `pool` and no user.
 //! * `refill` — the execution that makes one.
-//! * `claim` — how a spare becomes a user's machine; `wake` starts it if it waited stopped.
+//! * `claim` — how a spare becomes a user's machine; `wake` starts it if it waited stopped,
+//!   `replace` gets its user another one if it was dead.
 //! * `trouble` — versions whose spares fail; `census` — what admins see of all this.
 //!
 //! A spare differs from a user's machine in its row only. EC2 sees the same request, the machine the same user data.
@@ -14,6 +15,7 @@ mod claim;
 mod keeper;
 mod plan;
 mod refill;
+mod replace;
 mod spares;
 mod trouble;
 mod wake;
@@ -22,6 +24,7 @@ pub(crate) use census::census;
 pub(crate) use claim::{Claimant, Claimed, claim};
 pub(crate) use keeper::Pools;
 pub(crate) use refill::definition;
+pub(crate) use replace::Replacing;
 pub(crate) use wake::{needs_waking, wake};
 
 /// Whose spares are. Never a Cognito `sub`, which is a UUID.

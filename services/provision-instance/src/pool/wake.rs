@@ -1,3 +1,4 @@
+use cloudapp_domain::configuration::SpareKind;
 use cloudapp_domain::{InstanceId, InstanceState};
 use cloudapp_ec2::Ec2Error;
 use cloudapp_workflow::{Applied, StepContext, StepError};
@@ -56,7 +57,7 @@ pub(crate) async fn wake(
         Outcome::AskAgain => Ok(Applied::retry("AWS does not take requests now; asking again")),
         Outcome::Useless => {
             tracing::warn!(instance.id = %instance.id(), machine = %machine, error = ?answer.err(), "a spare does not start");
-            give_back(deps, context, instance).await?;
+            give_back(deps, context, instance, SpareKind::Stopped).await?;
             Ok(Applied::wait(deps.clock.now(), "the warm machine could not be started; asking for a new one"))
         }
     }
@@ -64,10 +65,11 @@ pub(crate) async fn wake(
 
 /// Parts a user's row from a machine that is of no use, in one transaction: the user waits for another one, the machine
 /// gets a row of its own again, ending, which the reconciler sees through.
-async fn give_back(
+pub(super) async fn give_back(
     deps: &Deps,
     context: &StepContext<'_>,
     instance: &InstanceRecord,
+    kind: SpareKind,
 ) -> Result<(), StepError> {
     let spare = InstanceId::new(deps.clock.as_ref());
     let mut transaction = context.begin().await?;
@@ -76,11 +78,11 @@ async fn give_back(
              update instance set ec2_instance_id = null, ec2_state = null, ec2_state_reason = null, instance_type = null, \
                  zone = null, market = null, host = null, placed_at = null, asked_at = null, look_at = null, \
                  missing_since = null, state = 'requested', warm = 'missed' \
-             where id = $1 and ec2_instance_id = $2 and state = 'launching' returning *) \
+             where id = $1 and ec2_instance_id = $2 and state in ('launching', 'booting') returning *) \
          insert into instance (id, owner, pool, state, reason, look_at, placed_at, ec2_state, configuration_id, \
              configuration_version, configuration_name, login_user, on_stop, boot_report_required, lifetime_hours, \
              max_lifetime_hours, price_micros, execution_id, generation, created_at, instance_type, zone, market) \
-         select $3, $4, 'stopped', 'terminating', 'AWS could not start it.', $5, $6, $7, configuration_id, \
+         select $3, $4, $11, 'terminating', 'It was of no use to a user.', $5, $6, $7, configuration_id, \
              configuration_version, configuration_name, login_user, on_stop, boot_report_required, lifetime_hours, \
              max_lifetime_hours, price_micros, execution_id, generation, created_at, $8, $9, $10 from parted",
     )
@@ -94,6 +96,7 @@ async fn give_back(
     .bind(&instance.instance_type)
     .bind(&instance.zone)
     .bind(instance.market().map(cloudapp_domain::Market::as_str))
+    .bind(kind.as_str())
     .execute(&mut *transaction)
     .await?;
     if parted.rows_affected() == 1 {

@@ -7,10 +7,14 @@ mod create_instance;
 mod destroy_instance;
 mod execution_events;
 mod extend_instance;
+mod force_execution;
 mod get_execution;
+mod get_fleet;
 mod get_instance;
 mod get_my_limits;
 mod get_revocation;
+mod idle_report;
+mod list_executions;
 mod list_instances;
 mod list_limits;
 mod list_pools;
@@ -20,6 +24,7 @@ mod request_credentials;
 mod revoke;
 mod set_group_limit;
 mod set_user_limit;
+mod skip_stop;
 mod start_instance;
 mod stop_instance;
 
@@ -65,16 +70,21 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(stop_instance::handler))
         .routes(routes!(start_instance::handler))
         .routes(routes!(extend_instance::handler))
+        .routes(routes!(skip_stop::handler))
         .routes(routes!(request_credentials::handler))
         .routes(routes!(get_execution::handler))
         .routes(routes!(execution_events::handler))
         .routes(routes!(cancel_execution::handler))
+        .routes(routes!(list_executions::handler))
+        .routes(routes!(force_execution::handler))
         .routes(routes!(list_pools::handler))
+        .routes(routes!(get_fleet::handler))
         .routes(routes!(list_limits::handler))
         .routes(routes!(get_my_limits::handler))
         .routes(routes!(set_group_limit::handler, remove_group_limit::handler))
         .routes(routes!(set_user_limit::handler, remove_user_limit::handler))
         .routes(routes!(boot_report::handler))
+        .routes(routes!(idle_report::handler))
         .routes(routes!(revoke::handler))
         .routes(routes!(get_revocation::handler))
 }

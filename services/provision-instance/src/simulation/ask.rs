@@ -141,12 +141,19 @@ impl Hands<'_> {
             unique.map_or_else(|| attempt.token.clone(), |unique| format!("{}-{unique}", attempt.token))
         });
         let request = Request { token, offering: attempt.offering, count: attempt.count, batch: held.no };
+        let (batch, fence, number) = (held.no, self.fence, attempt.number);
         let answer = process
-            .ec2(Family::RunInstances, attempt.count, move |world| world.run_instances(&request))
+            .ec2(Family::RunInstances, attempt.count, move |world| {
+                world.note_late(&request, batch, fence, number);
+                world.run_instances(&request)
+            })
             .await;
+        let in_doubt = attempt.uncertain_since.is_some();
         let judged = match &answer {
-            Ok(machines) => verdict(Ok((machines.iter().filter(|m| m.lives()).count(), machines.len()))),
-            Err(error) => verdict(Err(error)),
+            Ok(machines) => {
+                verdict(Ok((machines.iter().filter(|m| m.lives()).count(), machines.len())), in_doubt)
+            }
+            Err(error) => verdict(Err(error), in_doubt),
         };
         let judged = sim.with(|world| misjudged(world, judged));
         sim.with(|world| world.tell(|| format!("batch {}, attempt {}: {judged:?}", held.no, attempt.number)));
@@ -178,8 +185,10 @@ impl Hands<'_> {
                 self.doubt(in_doubt_since(before, sent_at, certain)).await?;
                 self.rest(TimeDelta::seconds(2)).await
             }
-            // Refused, but an earlier sending may have been executed: it is looked for first.
-            Verdict::Fail if before.is_some() => self.mismatched().await,
+            Verdict::LookFirst => {
+                self.doubt(before).await?;
+                self.look(attempt).await
+            }
             Verdict::Fail => self.settle(PlacementState::Failed).await,
         }
     }
@@ -216,7 +225,8 @@ fn misjudged(world: &World, judged: Verdict) -> Verdict {
     match (world.mutant, judged) {
         (Some(Mutant::ThrottleIsRefusal), Verdict::Throttled)
         | (Some(Mutant::LostReplyIsRefusal), Verdict::Again { executed: true }) => Verdict::AskAnew,
-        (Some(Mutant::CapacityIsTheEnd), Verdict::MoveOn(_)) => Verdict::Fail,
+        (Some(Mutant::CapacityIsTheEnd), Verdict::MoveOn(_))
+        | (Some(Mutant::RefusalEndsDoubt), Verdict::LookFirst) => Verdict::Fail,
         (Some(Mutant::CapacityIsSuccess), Verdict::MoveOn(_)) => Verdict::Assign,
         (Some(Mutant::TerminatedIsAskedAgain), Verdict::AskAnew) => Verdict::Again { executed: false },
         _ => judged,
@@ -224,6 +234,17 @@ fn misjudged(world: &World, judged: Verdict) -> Verdict {
 }
 
 impl World {
+    /// A placer that froze just before it sent an attempt may send it after others have settled that: no fence of ours
+    /// reaches EC2. What such a sending makes is nobody's, and the reconciler's to end.
+    fn note_late(&mut self, request: &Request, batch: u32, fence: u64, number: i32) {
+        let ours = self.db.batches.get(&batch).is_some_and(|batch| {
+            batch.fence == fence && batch.attempt.as_ref().is_some_and(|attempt| attempt.number == number)
+        });
+        if !ours {
+            self.ec2.late.insert(request.token.clone());
+        }
+    }
+
     /// The offering is not to be had: the batch goes on with the next, and others hear of it.
     fn move_on(&mut self, no: u32, offering: usize, kind: RefusalKind, now: Time) {
         let Some(batch) = self.db.batches.get_mut(&no) else { return };

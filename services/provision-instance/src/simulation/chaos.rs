@@ -23,6 +23,8 @@ pub(super) struct Chaos {
     pub(super) lost_after: f64,
     /// EC2 answers seconds late.
     pub(super) slow: f64,
+    /// EC2 answers launches seconds late, and nothing else: a fault that nobody may notice.
+    pub(super) slow_launch: f64,
     /// A transaction is not executed, or executed and not known to be.
     pub(super) commit_lost: f64,
     pub(super) event_lost: f64,
@@ -53,12 +55,12 @@ pub(super) struct Chaos {
 impl Chaos {
     /// Whether calls reach EC2 when they are meant to, so that it must never throttle.
     pub(super) fn punctual(&self) -> bool {
-        self.throttle == 0.0 && self.slow == 0.0 && self.stall == 0.0
+        self.throttle == 0.0 && self.slow == 0.0 && self.slow_launch == 0.0 && self.stall == 0.0
     }
 
     /// The adversary of a seed.
     pub(super) fn drawn(seed: u64, rng: &mut SmallRng) -> Self {
-        let calm = seed % 6 == 0;
+        let calm = seed % 6 < 2;
         let mut up_to = |most: f64| {
             if calm || rng.random_bool(0.5) { 0.0 } else { rng.random_range(most / 10.0..=most) }
         };
@@ -71,6 +73,7 @@ impl Chaos {
             lost_before: up_to(0.15),
             lost_after: up_to(0.15),
             slow: up_to(0.2),
+            slow_launch: if seed % 6 == 1 { 0.5 } else { 0.0 },
             commit_lost: up_to(0.03),
             event_lost: up_to(1.0),
             event_twice: up_to(0.5),

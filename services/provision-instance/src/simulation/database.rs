@@ -140,6 +140,15 @@ impl Database {
         })
     }
 
+    /// Whether a stop or an end of the row is under way.
+    pub(super) fn falling(&self, instance: InstanceNo) -> bool {
+        self.executions.values().any(|execution| {
+            execution.subject == instance
+                && execution.is_live()
+                && matches!(execution.kind, ExecutionKind::Stop | ExecutionKind::Destroy)
+        })
+    }
+
     /// Rows that count against a user's limit.
     pub(super) fn live_of(&self, user: UserNo) -> usize {
         self.instances.values().filter(|i| i.owner == user && i.state.counts_against_limit()).count()

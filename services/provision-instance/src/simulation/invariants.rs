@@ -172,8 +172,10 @@ impl World {
     /// Ready is only what can be used.
     pub(super) fn check_usable(&mut self, no: u32) {
         let at_ec2 = self.db.instances[&no].machine.and_then(|machine| self.ec2.machines.get(&machine));
-        let usable =
-            at_ec2.is_some_and(|m| m.state == MachineState::Running && m.reported == Some(m.started));
+        let reports = self.db.instances[&no].reports_boots();
+        let usable = at_ec2.is_some_and(|machine| {
+            machine.state == MachineState::Running && (!reports || machine.reported == Some(machine.started))
+        });
         if !usable && self.chaos.outside == 0.0 {
             let at_ec2 = at_ec2.map(|machine| (machine.state, machine.reported.is_some()));
             self.violate(Invariant::ReadyMeansUsable, || {

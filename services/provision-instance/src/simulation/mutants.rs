@@ -38,6 +38,8 @@ mutants! {
     ThrottleIsRefusal,
     /// A lost reply counts as a refusal: a new attempt under a new token.
     LostReplyIsRefusal,
+    /// A refusal ends the doubt that an earlier sending left.
+    RefusalEndsDoubt,
     /// No capacity counts as machines.
     CapacityIsSuccess,
     /// No capacity in one place ends the launch.

@@ -1,7 +1,7 @@
 //! What replicas hear and see of EC2: the consumer of events, boot reports, the one shared describe.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use cloudapp_domain::InstanceState;
+use cloudapp_domain::{Ec2InstanceId, InstanceState};
 use cloudapp_ec2::{Ec2Error, MachineState};
 
 use super::bus::Message;
@@ -66,7 +66,9 @@ async fn heard(process: &Process, message: Message) -> Result<(), Lost> {
                 reports,
             };
             if world.broken(Mutant::EventsBelieved) {
-                world.take_in(no, Some(state), now);
+                let believed =
+                    world.ec2.machines.get(&machine).map(|machine| Machine { state, ..machine.clone() });
+                world.take_in(no, believed.as_ref(), now);
                 return true;
             }
             let heard = worth(&named, state.as_str());
@@ -192,7 +194,8 @@ async fn look(process: &Process) -> Result<i64, Lost> {
                     continue;
                 };
                 let age = (now - row.asked_at.unwrap_or(row.created_at)).to_std().unwrap_or_default();
-                let motion = InMotion { state: row.state, age, reports: row.reports_boots(), instance_type: None };
+                let motion =
+                    InMotion { state: row.state, age, reports: row.reports_boots(), instance_type: None };
                 let rest = next_look(&motion, &Learned::default(), PACE.look, PACE.look_at_rest);
                 row.look_at = Some(now + delta(rest));
                 due.push((row.no, machine));
@@ -203,11 +206,12 @@ async fn look(process: &Process) -> Result<i64, Lost> {
     if !due.is_empty()
         && let Ok(machines) = process.look(due.iter().map(|(_, machine)| *machine).collect()).await
     {
+        let machines = process.sim.with(|world| world.leave_out(machines));
         let changed = process
             .commit(move |world, now| {
                 let mut changed = false;
                 for (no, machine) in due {
-                    let seen = machines.iter().find(|seen| seen.no == machine).map(|seen| seen.state);
+                    let seen = machines.iter().find(|seen| seen.no == machine);
                     if world.take_in(no, seen, now) {
                         world.wake(no, now);
                         changed = true;
@@ -234,6 +238,20 @@ async fn look(process: &Process) -> Result<i64, Lost> {
 }
 
 impl World {
+    /// EC2 leaves a machine out once in a while, however old it is; never twice in a row.
+    fn leave_out(&mut self, machines: Vec<Machine>) -> Vec<Machine> {
+        let mut seen = Vec::with_capacity(machines.len());
+        for machine in machines {
+            let again = self.ec2.left_out.remove(&machine.no);
+            if !again && self.chance(|chaos| chaos.unseen * 0.05) {
+                self.ec2.left_out.insert(machine.no);
+            } else {
+                seen.push(machine);
+            }
+        }
+        seen
+    }
+
     /// Takes over what was heard about a machine before its id was known.
     pub(super) fn adopt_parked(&mut self, machine: MachineNo, now: Time) {
         if self.broken(Mutant::ParkedNeverAdopted) {
@@ -250,7 +268,7 @@ impl World {
 
     /// Brings a row up to what EC2 says; `None`: it does not know the machine. `true` if that changed anything that
     /// executions wait for.
-    fn take_in(&mut self, no: u32, said: Option<MachineState>, now: Time) -> bool {
+    fn take_in(&mut self, no: u32, said: Option<&Machine>, now: Time) -> bool {
         let busy = self.db.rising(no);
         let Some(row) = self.db.instances.get(&no) else { return false };
         let mut known = Known {
@@ -259,9 +277,11 @@ impl World {
             ec2_reason: None,
             host: None,
             zone: None,
+            asked_at: row.asked_at,
             placed_at: row.placed_at,
             missing_since: row.missing_since,
             busy,
+            coming_down: self.db.falling(no),
         };
         let mut grace = delta(PACE.grace);
         match self.mutant {
@@ -318,11 +338,21 @@ impl World {
     }
 }
 
-/// A machine as EC2 describes it, as far as looks read it.
-fn as_described(state: MachineState) -> cloudapp_ec2::Machine {
+/// A machine's number as EC2's id.
+pub(super) fn described_id(no: MachineNo) -> Ec2InstanceId {
+    format!("i-{no:017x}").parse().expect("it is an id")
+}
+
+/// The number in EC2's id.
+pub(super) fn number(id: &Ec2InstanceId) -> MachineNo {
+    MachineNo::from_str_radix(id.as_str().trim_start_matches("i-"), 16).unwrap_or_default()
+}
+
+/// A machine as EC2 describes it, as far as the product reads it.
+pub(super) fn as_described(machine: &Machine) -> cloudapp_ec2::Machine {
     cloudapp_ec2::Machine {
-        id: "i-0123456789abcdef0".parse().expect("it is an id"),
-        state,
+        id: described_id(machine.no),
+        state: machine.state,
         instance_type: String::new(),
         zone: None,
         market: cloudapp_domain::Market::OnDemand,
@@ -332,6 +362,6 @@ fn as_described(state: MachineState) -> cloudapp_ec2::Machine {
         launched_at: None,
         state_reason: None,
         tags: std::collections::BTreeMap::new(),
-        client_token: None,
+        client_token: machine.token.clone(),
     }
 }

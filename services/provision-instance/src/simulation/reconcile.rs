@@ -1,17 +1,20 @@
 //! The reconciler: machines that nobody owns, ends that were forgotten.
 
-use std::collections::BTreeSet;
+use std::collections::{HashMap, HashSet};
 
-use chrono::{DateTime, Utc};
-use cloudapp_domain::InstanceState;
+use chrono::{DateTime, TimeDelta, Utc};
+use cloudapp_domain::{Ec2InstanceId, InstanceState};
 
 use super::ec2::{Machine, MachineNo, Power};
 use super::invariants::Invariant;
 use super::mutants::Mutant;
+use super::observe::{as_described, described_id, number};
+use super::placing::id;
 use super::replica::Process;
 use super::steps::{PACE, delta};
 use super::world::World;
 use crate::limiter::Family;
+use crate::reconcile::judge::{Facts, Judgement, Owner, judge};
 
 /// Passes for as long as the process lives, while that is its duty.
 pub(super) async fn run(process: Process) {
@@ -24,60 +27,69 @@ pub(super) async fn run(process: Process) {
     }
 }
 
-/// What the database says of a machine, when it is read.
+/// What the database says, when it is read.
 #[derive(Debug, Default)]
-struct Claims {
-    owned: BTreeSet<MachineNo>,
-    live_tokens: BTreeSet<String>,
-    forgotten: BTreeSet<MachineNo>,
+struct Rows {
+    owners: Vec<Owner>,
+    live_tokens: HashSet<String>,
+    marks: HashMap<Ec2InstanceId, DateTime<Utc>>,
 }
 
 async fn pass(process: &Process) -> Result<(), ()> {
     let rows_first = process.sim.with(|world| world.broken(Mutant::ReconcilerReadsRowsFirst));
-    let early = if rows_first { Some(claims(process).await?) } else { None };
+    let early = if rows_first { Some(rows(process).await?) } else { None };
     process.turn(Family::DescribeInstances, 1..=1).await;
     let listed = process.ec2(Family::DescribeInstances, 1, |world| Ok(world.describe_where(|_| true))).await;
-    let mut machines = listed.map_err(drop)?;
-    machines.retain(Machine::lives);
-    let claims = match early {
+    let machines = listed.map_err(drop)?.iter().map(as_described).collect::<Vec<_>>();
+    let rows = match early {
         Some(early) => early,
-        None => claims(process).await?,
+        None => rows(process).await?,
     };
+    let nothing = HashSet::new();
     let tokens_ignored = process.sim.with(|world| world.broken(Mutant::ReconcilerIgnoresLiveTokens));
-    let unowned: BTreeSet<MachineNo> = machines
-        .iter()
-        .filter(|machine| !claims.owned.contains(&machine.no))
-        .filter(|machine| {
-            tokens_ignored || !machine.token.as_ref().is_some_and(|token| claims.live_tokens.contains(token))
-        })
-        .map(|machine| machine.no)
-        .collect();
-    let seen: BTreeSet<MachineNo> = machines.iter().map(|machine| machine.no).collect();
-    let due = process.commit(move |world, now| world.mark(&unowned, now)).await.map_err(drop)?;
-    end(process, due).await?;
-    let forgotten = claims.forgotten.intersection(&seen).copied().collect();
-    end(process, forgotten).await?;
+    let one_phase = process.sim.with(|world| world.broken(Mutant::ReconcilerRemovesInOnePhase));
+    let mut judgement = judge(&Facts {
+        machines: &machines,
+        owners: &rows.owners,
+        live_tokens: if tokens_ignored { &nothing } else { &rows.live_tokens },
+        marks: &rows.marks,
+        now: process.now(),
+        grace: if one_phase { TimeDelta::zero() } else { delta(PACE.grace) },
+    });
+    if one_phase {
+        judgement.remove.append(&mut judgement.mark.clone());
+    }
+    if process.sim.with(|world| world.broken(Mutant::ReconcilerBlind)) {
+        judgement.remove.clear();
+    }
+    let Judgement { remove, end_again, .. } = judgement.clone();
+    process.commit(move |world, now| world.note_drift(&judgement, now)).await.map_err(drop)?;
+    end(process, remove.iter().map(number).collect()).await?;
+    end(process, end_again.iter().map(number).collect()).await?;
     let grace = delta(PACE.grace);
     let forget = process
         .commit(move |world, now| world.db.parked.retain(|_, parked| parked.received_at >= now - grace));
     forget.await.map_err(drop)
 }
 
-async fn claims(process: &Process) -> Result<Claims, ()> {
-    let read = process.commit(|world, _| {
-        let mut claims = Claims::default();
-        for row in world.db.instances.values() {
-            let Some(machine) = row.machine else { continue };
-            let busy = world.db.busy(row.no).is_some();
-            if !row.state.is_final() || busy {
-                claims.owned.insert(machine);
-            }
-            if row.state == InstanceState::Terminating && !busy {
-                claims.forgotten.insert(machine);
-            }
-        }
-        claims.live_tokens = world.db.live_tokens();
-        claims
+async fn rows(process: &Process) -> Result<Rows, ()> {
+    let read = process.commit(|world, _| Rows {
+        owners: world
+            .db
+            .instances
+            .values()
+            .filter_map(|row| {
+                Some(Owner {
+                    instance: id(row.no).as_uuid(),
+                    ec2_id: described_id(row.machine?),
+                    state: row.state,
+                    busy: world.db.busy(row.no).is_some(),
+                    watched: row.look_at.is_some(),
+                })
+            })
+            .collect(),
+        live_tokens: world.db.live_tokens(),
+        marks: world.db.orphans.iter().map(|(no, since)| (described_id(*no), *since)).collect(),
     });
     read.await.map_err(drop)
 }
@@ -99,31 +111,23 @@ async fn end(process: &Process, machines: Vec<MachineNo>) -> Result<(), ()> {
 }
 
 impl World {
-    /// Marks what is new, forgets what has found its owner; answers what was marked long enough ago.
-    fn mark(&mut self, unowned: &BTreeSet<MachineNo>, now: DateTime<Utc>) -> Vec<MachineNo> {
-        let at_once = self.broken(Mutant::ReconcilerRemovesInOnePhase);
-        self.db.orphans.retain(|machine, _| unowned.contains(machine));
-        for machine in unowned {
-            self.check_nobodys(*machine);
+    fn note_drift(&mut self, judgement: &Judgement, now: DateTime<Utc>) {
+        for found in judgement.mark.iter().map(number) {
+            self.check_nobodys(found);
+            self.db.orphans.entry(found).or_insert(now);
         }
-        let grace = delta(PACE.grace);
-        let mut due: Vec<MachineNo> =
-            self.db.orphans.iter().filter(|(_, marked)| **marked <= now - grace).map(|(no, _)| *no).collect();
-        for machine in unowned {
-            self.db.orphans.entry(*machine).or_insert(now);
+        for settled in judgement.unmark.iter().map(number) {
+            self.db.orphans.remove(&settled);
         }
-        if self.broken(Mutant::ReconcilerBlind) {
-            return Vec::new();
+        for instance in &judgement.look {
+            let no = u32::try_from(instance.as_u128()).unwrap_or_default();
+            self.look_at(no, now);
         }
-        if at_once {
-            due = unowned.iter().copied().collect();
-        }
-        due
     }
 
     /// What nobody owns is ended on a later pass.
     fn check_phases(&mut self, machine: MachineNo) {
-        let age = self.now - self.ec2.machines.get(&machine).map_or(0, |machine| machine.started);
+        let age = self.now - self.ec2.machines.get(&machine).map_or(0, |machine| machine.made);
         if age < 90_000 && self.db.by_machine(machine).is_none() {
             self.violate(Invariant::TwoPhases, || format!("machine {machine} was ended after {age} ms"));
         }
@@ -148,7 +152,7 @@ impl World {
                     format!("machine {machine} counts as nobody's while its request is under way")
                 });
             }
-            _ if token.is_some() => {
+            _ if token.as_ref().is_some_and(|token| !self.ec2.late.contains(token)) => {
                 self.violate(Invariant::NoOrphans, || {
                     format!("machine {machine} was left to the reconciler")
                 });

@@ -81,7 +81,8 @@ impl Process {
         resources: u32,
         action: impl FnOnce(&mut World) -> Result<T, Ec2Error>,
     ) -> Result<T, Ec2Error> {
-        let (there, back) = self.sim.with(|world| (travel(world), travel(world)));
+        let launch = family == Family::RunInstances;
+        let (there, back) = self.sim.with(|world| (travel(world, false), travel(world, launch)));
         self.sim.sleep(there).await;
         let unknown = || {
             let class = if family == Family::DescribeInstances {
@@ -121,7 +122,7 @@ impl Process {
 }
 
 /// How long a call is on its way.
-fn travel(world: &mut World) -> i64 {
-    let slow = world.chance(|chaos| chaos.slow);
+fn travel(world: &mut World, launch: bool) -> i64 {
+    let slow = world.chance(|chaos| if launch { chaos.slow.max(chaos.slow_launch) } else { chaos.slow });
     world.between(10, if slow { 12_000 } else { 60 })
 }

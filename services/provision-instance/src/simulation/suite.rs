@@ -1,5 +1,8 @@
 //! The tests.
 
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::invariants::Violation;
 use super::mutants::Mutant;
 use super::{Outcome, play};
@@ -53,19 +56,40 @@ fn the_same_seed_is_the_same_story() {
     }
 }
 
+/// The first seed with which a broken product is caught, and how.
+fn caught(mutant: Mutant) -> Option<(u64, Violation)> {
+    (0..SEEDS).find_map(|seed| play(seed, Some(mutant), false).violation.map(|found| (seed, found)))
+}
+
 #[test]
 fn every_broken_product_is_caught() {
-    let mut missed = Vec::new();
-    for mutant in Mutant::ALL.iter().copied() {
-        let caught =
-            (0..SEEDS).find_map(|seed| play(seed, Some(mutant), false).violation.map(|found| (seed, found)));
-        match caught {
-            Some((seed, Violation { invariant, what })) => {
-                println!("{mutant:?} is caught by {invariant:?} with seed {seed} ({what})");
-            }
-            None => missed.push(format!("{mutant:?}: {}", mutant.what())),
-        }
+    let only = std::env::var("CLOUDAPP_SIMULATION_MUTANT").ok();
+    let mutants: Vec<Mutant> = Mutant::ALL
+        .iter()
+        .copied()
+        .filter(|mutant| only.as_ref().is_none_or(|only| *only == format!("{mutant:?}")))
+        .collect();
+    if let (Some(seed), [mutant]) = (number("CLOUDAPP_SIMULATION_SEED"), mutants.as_slice()) {
+        println!("{}", tell(seed, Some(*mutant)));
+        return;
     }
+    let next = AtomicUsize::new(0);
+    let missed = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                while let Some(mutant) = mutants.get(next.fetch_add(1, Ordering::Relaxed)).copied() {
+                    match caught(mutant) {
+                        Some((seed, Violation { invariant, what })) => {
+                            println!("{mutant:?} is caught by {invariant:?} with seed {seed}: {what}");
+                        }
+                        None => missed.lock().unwrap().push(format!("{mutant:?}: {}", mutant.what())),
+                    }
+                }
+            });
+        }
+    });
+    let missed = missed.into_inner().unwrap();
     assert!(Mutant::ALL.len() >= 30);
     assert!(missed.is_empty(), "not caught:\n{}", missed.join("\n"));
 }

@@ -22,6 +22,8 @@ pub(crate) struct Outside {
     pub(crate) refusals: Mutex<Vec<String>>,
     pub(crate) notices: Mutex<Vec<(String, String)>>,
     pub(crate) objects: Mutex<BTreeMap<String, Bytes>>,
+    /// Receipts of messages that were taken off the event queue.
+    pub(crate) done: Mutex<Vec<String>>,
 }
 
 #[async_trait]
@@ -67,7 +69,8 @@ impl EventQueue for Outside {
         std::future::pending().await
     }
 
-    async fn done(&self, _: &[String]) -> Result<(), OutletError> {
+    async fn done(&self, receipts: &[String]) -> Result<(), OutletError> {
+        self.done.lock().unwrap().extend_from_slice(receipts);
         Ok(())
     }
 }

@@ -1,9 +1,12 @@
+use cloudapp_chassis::token::Caller;
 use cloudapp_contract::Page;
-use cloudapp_contract::instance::Instance;
+use cloudapp_contract::instance::{CreateInstance, Instance};
 use cloudapp_test_issuer::TokenSpec;
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use crate::application::admitting::Admissions;
+use crate::application::create::{self, CreateError};
 use crate::testing::World;
 
 #[tokio::test]
@@ -21,6 +24,8 @@ async fn a_repeated_key_gets_the_first_answer_and_another_body_is_refused() {
 #[tokio::test]
 async fn fifty_clicks_at_a_limit_of_three_make_exactly_three_machines() {
     let world = World::asleep(json!({})).await;
+    // The issuer's keys are there before the crowd comes: fifty tokens are signed on the thread that would fetch them.
+    world.create("bob", "first").await;
     let keys: Vec<String> = (0..50).map(|number| format!("click-{number}")).collect();
     let answers = futures::future::join_all(keys.iter().map(|key| world.try_create("ann", key))).await;
     let accepted = answers.iter().filter(|answer| answer.status == StatusCode::ACCEPTED).count();
@@ -32,6 +37,46 @@ async fn fifty_clicks_at_a_limit_of_three_make_exactly_three_machines() {
     assert_eq!((accepted, refused.len()), (3, 47), "{others:?}");
     assert_eq!(refused[0].body["code"], "limit_reached");
     assert!(refused[0].body["detail"].as_str().unwrap().contains('3'), "{}", refused[0].body);
+}
+
+#[tokio::test]
+async fn replicas_that_admit_at_the_same_time_share_limits_and_keys() {
+    let world = World::asleep(json!({})).await;
+    let (deps, definitions) = (&world.app.deps, &world.app.definitions);
+    let replicas = [Admissions::new(deps, definitions), Admissions::new(deps, definitions)];
+    let request: CreateInstance =
+        serde_json::from_value(json!({ "configuration_id": world.configuration })).unwrap();
+    let now = deps.clock.now();
+    let click = async |replica: &Admissions, user: String, key: String| {
+        let caller = Caller {
+            sub: user.parse().unwrap(),
+            groups: vec![],
+            auth_time: now,
+            issued_at: now,
+            origin_jti: None,
+            token: "-".into(),
+        };
+        let answer = create::create(deps, replica, &caller, &key.parse().unwrap(), &request).await;
+        match answer {
+            Ok(accepted) => ((user, key), Some(accepted.instance_id)),
+            Err(CreateError::Refused(_)) => ((user, key), None),
+            Err(error) => panic!("{error:?}"),
+        }
+    };
+    let mut clicks = vec![];
+    for replica in &replicas {
+        for key in 0..10 {
+            clicks.extend((0..4).map(|user| click(replica, format!("u{user}"), format!("k{key}"))));
+        }
+    }
+    let answers = futures::future::join_all(clicks).await;
+    let (here, there) = answers.split_at(40);
+    assert_eq!(here, there, "one key, one answer, whoever was asked");
+    for user in 0..4 {
+        let of_user = here.iter().filter(|((sub, _), _)| *sub == format!("u{user}"));
+        let machines: std::collections::HashSet<_> = of_user.filter_map(|(_, machine)| *machine).collect();
+        assert_eq!(machines.len(), 3, "u{user}");
+    }
 }
 
 #[tokio::test]

@@ -58,11 +58,12 @@ async fn who_waits_gets_a_turn_in_order() {
 async fn a_throttle_is_every_replicas_and_a_forecast_says_so() {
     let world = World::asleep(json!({})).await;
     let (one, other) = (replica(world.pool()), replica(world.pool()));
-    assert_eq!(one.forecast(Family::RunInstances, 4, 4).await.unwrap(), Duration::ZERO);
+    let outlook = one.outlook(Family::RunInstances).await.unwrap();
+    assert_eq!(outlook.wait(4, 4), Duration::ZERO);
     one.throttled(Family::RunInstances).await;
     let refused = other.take(Family::RunInstances, Priority::User, 1..=1).await;
     assert!(matches!(refused, Err(NotNow::NotBefore(_))), "{refused:?}");
-    let wait = other.forecast(Family::RunInstances, 20, 20).await.unwrap();
+    let wait = other.outlook(Family::RunInstances).await.unwrap().wait(20, 20);
     assert!(wait > Duration::from_secs(10), "{wait:?}");
 }
 

@@ -306,9 +306,36 @@ async fn a_stopped_spare_that_died_unnoticed_costs_its_user_nothing_but_time() {
 }
 
 #[tokio::test]
+async fn a_running_spare_that_is_found_dead_after_its_claim_is_replaced_in_the_same_launch() {
+    let world = World::asleep(running(1)).await;
+    fill_by_hand(&world).await;
+    let dead = machines(&world).await.pop_first().unwrap();
+    world.control.terminate_outside(&dead).await.unwrap();
+    let accepted = world.create("ann", "click").await;
+    assert_eq!(count(&world, "select count(*) from instance where warm = 'claimed'").await, 1);
+    // The shared describe is faster than the login details.
+    let watch = Watch::new(Arc::clone(&world.app.deps), "hand");
+    world
+        .until("its end is noticed", async || {
+            watch.look().await.unwrap();
+            let down = "select count(*) from instance where ec2_state in ('shutting-down', 'terminated')";
+            (count(&world, down).await == 1).then_some(())
+        })
+        .await;
+    world.work("worker");
+    let execution = world.ended(accepted.execution_id).await;
+    assert_eq!(execution.state, ExecutionState::Succeeded, "{execution:?}");
+    let instance = world.instance(accepted.instance_id).await;
+    assert_eq!(instance.state, InstanceState::Ready);
+    assert_ne!(instance.ec2_instance_id.unwrap().as_str(), dead);
+    let told = count(&world, "select count(*) from outbox where topic = 'event'").await;
+    assert_eq!(told, 2, "requested and ready, nothing of the dead one");
+}
+
+#[tokio::test]
 async fn a_version_whose_spares_fail_is_tried_less_and_told_to_the_admins() {
     let world = World::asleep(running(2)).await;
-    world.control.change_settings(&json!({ "next_boot_outcomes": vec!["failure"; 8] })).await.unwrap();
+    world.control.change_settings(&json!({ "next_boot_outcomes": vec!["failure"; 4] })).await.unwrap();
     world.work("worker");
     let (subject, body) = world
         .until("the admins are told", async || world.outside.notices.lock().unwrap().first().cloned())

@@ -25,6 +25,8 @@ pub enum EventKind {
     Ended,
     /// A lifetime was extended.
     Extended,
+    /// The owner was warned: its end, or a stop because nobody uses it, is near. `reason` says which and when.
+    Warned,
 }
 
 impl EventKind {
@@ -39,6 +41,7 @@ impl EventKind {
             Self::Started => "started",
             Self::Ended => "ended",
             Self::Extended => "extended",
+            Self::Warned => "warned",
         }
     }
 }

@@ -20,10 +20,51 @@ pub struct Execution {
     /// Why it failed, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
+    /// Its place in the queue, while it waits for a turn to be asked for at AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<QueuePlace>,
     /// When it was accepted.
     pub created_at: DateTime<Utc>,
     /// When it reached its final state.
     pub finished_at: Option<DateTime<Utc>>,
+}
+
+/// Query of `GET /api/executions`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ExecutionQuery {
+    /// Only executions in this state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// The `next_cursor` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// How many entries, 1 to 200; 50 if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u16>,
+}
+
+/// Body of `POST /api/executions/{id}/force`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ForceExecution {
+    /// Why; the owner and the other admins read it. 1 to 500 characters.
+    pub reason: String,
+    /// Undo nothing more: the execution ends as failed and its machine with it, quota is given back, and whatever
+    /// still runs at AWS belongs to nobody and is removed. If absent or false, undoing is tried again from where it
+    /// stuck.
+    #[serde(default)]
+    pub abandon: bool,
+}
+
+/// A place in the queue of those who wait for a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct QueuePlace {
+    /// 1 is next.
+    pub position: u32,
+    /// Seconds until it is asked for, as things stand.
+    pub estimated_seconds: u32,
 }
 
 /// One step of an execution.

@@ -29,6 +29,14 @@ pub struct ExtendInstance {
     pub hours: u32,
 }
 
+/// Body of `POST /api/instances/{id}/skip-stop`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SkipStop {
+    /// The planned stop that is to be left out, as [`Instance::stop_at`] says: repeating it skips no further one.
+    pub stop_at: DateTime<Utc>,
+}
+
 /// Body of `POST /api/instances/{id}/credentials`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -96,6 +104,12 @@ pub struct Instance {
     pub expires_at: Option<DateTime<Utc>>,
     /// The latest end that Extend can reach.
     pub max_expires_at: Option<DateTime<Utc>>,
+    /// When its configuration's schedule stops it next; its disk is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_at: Option<DateTime<Utc>>,
+    /// When it is stopped because nobody uses it; goes away when somebody does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_stop_at: Option<DateTime<Utc>>,
     /// When it ended.
     pub ended_at: Option<DateTime<Utc>>,
     /// What happened to it without its owner asking for it, oldest first. Only where one machine is asked for.
@@ -143,11 +157,19 @@ pub enum NoteKind {
     ForceStopped,
     /// AWS no longer knows it.
     Lost,
+    /// Its owner was warned: its end or a stop was near.
+    Warned,
+    /// CloudApp ended it: its lifetime was over.
+    LifetimeEnded,
+    /// CloudApp stopped it: its configuration's schedule said so.
+    StoppedBySchedule,
+    /// CloudApp stopped it: nobody used it.
+    StoppedIdle,
 }
 
 impl NoteKind {
     /// Every kind.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 15] = [
         Self::SpotWarning,
         Self::SpotInterrupted,
         Self::StartedOutside,
@@ -159,6 +181,10 @@ impl NoteKind {
         Self::Rebooted,
         Self::ForceStopped,
         Self::Lost,
+        Self::Warned,
+        Self::LifetimeEnded,
+        Self::StoppedBySchedule,
+        Self::StoppedIdle,
     ];
 
     /// The stable name.
@@ -176,6 +202,10 @@ impl NoteKind {
             Self::Rebooted => "rebooted",
             Self::ForceStopped => "force_stopped",
             Self::Lost => "lost",
+            Self::Warned => "warned",
+            Self::LifetimeEnded => "lifetime_ended",
+            Self::StoppedBySchedule => "stopped_by_schedule",
+            Self::StoppedIdle => "stopped_idle",
         }
     }
 }

@@ -6,6 +6,8 @@ pub mod client;
 pub mod configuration;
 pub mod event;
 pub mod execution;
+pub mod fleet;
+pub mod idle_report;
 pub mod instance;
 pub mod limits;
 pub mod message;

@@ -2,6 +2,9 @@
 //!
 //! Apart from the chassis because `web` uses the chassis and must not reach a database.
 
+mod shared_revocations;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +16,8 @@ use cloudapp_domain::Clock;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
+
+pub use shared_revocations::SharedRevocations;
 
 /// How a process reaches its schema.
 #[derive(Debug, Clone, clap::Args)]
@@ -63,7 +68,7 @@ impl Readiness for DatabaseReadiness {
 /// If the HTTP client for the issuer's keys cannot be set up.
 pub fn guard(tokens: TokenArgs, pool: &PgPool, clock: &Arc<dyn Clock>) -> Result<Guard, reqwest::Error> {
     let verifier = TokenVerifier::new(tokens, http_client::short_calls()?, Arc::clone(clock));
-    let revocations = Arc::new(PublishedRevocations(pool.clone()));
+    let revocations = Arc::new(SharedRevocations::new(PublishedRevocations(pool.clone())));
     Ok(Guard::new(Arc::new(verifier), revocations, Arc::clone(clock)))
 }
 
@@ -71,13 +76,23 @@ pub fn guard(tokens: TokenArgs, pool: &PgPool, clock: &Arc<dyn Clock>) -> Result
 #[derive(Debug, Clone)]
 pub struct PublishedRevocations(pub PgPool);
 
+impl PublishedRevocations {
+    /// The revocations of those of `subjects` that have one.
+    async fn revoked(&self, subjects: &[&str]) -> Result<HashMap<String, DateTime<Utc>>, sqlx::Error> {
+        let rows: Vec<(String, DateTime<Utc>)> = sqlx::query_as(
+            "select subject, not_before from provision.revocation_current where subject = any($1)",
+        )
+        .bind(subjects)
+        .fetch_all(&self.0)
+        .await?;
+        Ok(rows.into_iter().collect())
+    }
+}
+
 #[async_trait::async_trait]
 impl RevocationCheck for PublishedRevocations {
     async fn not_before(&self, subjects: &[&str]) -> Result<Option<DateTime<Utc>>, RevocationUnknown> {
-        sqlx::query_scalar("select max(not_before) from provision.revocation_current where subject = any($1)")
-            .bind(subjects)
-            .fetch_one(&self.0)
-            .await
-            .map_err(|error| RevocationUnknown(Box::new(error)))
+        let revoked = self.revoked(subjects).await.map_err(|error| RevocationUnknown(Box::new(error)))?;
+        Ok(revoked.into_values().max())
     }
 }

@@ -67,6 +67,36 @@ pub enum Fixer {
 
 named!(Fixer as "fixer" { User = "user", Admin = "admin", Operator = "operator" });
 
+/// What a page offers beside a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NextAction {
+    /// The same again.
+    TryAgain,
+    /// The catalogue, to choose something else.
+    ChooseAnother,
+    /// A new machine in place of the one that is gone.
+    CreateNew,
+    /// The list of one's machines, to give one up.
+    GiveUpAMachine,
+    /// To end the machine, since what was asked for cannot be done to it.
+    Destroy,
+    /// The admins' address.
+    AskAdmin,
+    /// The operator's address.
+    AskOperator,
+}
+
+named!(NextAction as "next action" {
+    TryAgain = "try_again",
+    ChooseAnother = "choose_another",
+    CreateNew = "create_new",
+    GiveUpAMachine = "give_up_a_machine",
+    Destroy = "destroy",
+    AskAdmin = "ask_admin",
+    AskOperator = "ask_operator",
+});
+
 /// Why something failed, in words for the person who waited.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Failure {
@@ -81,4 +111,48 @@ pub struct Failure {
     /// Technical detail for admins (an EC2 error code, the end of the installation log).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+}
+
+impl Failure {
+    /// What to offer beside it: follows from the cause and from who can fix it.
+    #[must_use]
+    pub const fn next_action(&self) -> NextAction {
+        match (self.code, self.fixer) {
+            (FailureCode::AccountQuota, _) => NextAction::GiveUpAMachine,
+            (FailureCode::MachineLost | FailureCode::SpotInterrupted, _) => NextAction::CreateNew,
+            (_, Fixer::Operator) => NextAction::AskOperator,
+            (FailureCode::BootTimeout, _) => NextAction::TryAgain,
+            (_, Fixer::Admin) => NextAction::AskAdmin,
+            (FailureCode::InsufficientCapacity, Fixer::User) => NextAction::ChooseAnother,
+            (FailureCode::ConfigurationRefused, Fixer::User) => NextAction::Destroy,
+            (_, Fixer::User) => NextAction::TryAgain,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_can_fix_it_is_offered_something_that_helps() {
+        let offered = |code, fixer| {
+            let text = String::new();
+            let failure = Failure { code, sentence: text.clone(), fixer, next_step: text, detail: None };
+            failure.next_action()
+        };
+        for code in FailureCode::ALL.iter().copied() {
+            for fixer in Fixer::ALL.iter().copied() {
+                let action = offered(code, fixer);
+                // What a user cannot fix alone is never met with the same button again, except where time may help.
+                if fixer == Fixer::Operator {
+                    assert_ne!(action, NextAction::TryAgain, "{code}");
+                }
+                assert_eq!(action.as_str().parse(), Ok(action));
+            }
+        }
+        assert_eq!(offered(FailureCode::InsufficientCapacity, Fixer::User), NextAction::ChooseAnother);
+        assert_eq!(offered(FailureCode::ImageUnavailable, Fixer::Admin), NextAction::AskAdmin);
+        assert_eq!(offered(FailureCode::Cancelled, Fixer::User), NextAction::TryAgain);
+    }
 }

@@ -13,7 +13,7 @@ mod money;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use execution::{ExecutionKind, ExecutionState, StepState, UnknownName};
-pub use failure::{Failure, FailureCode, Fixer};
+pub use failure::{Failure, FailureCode, Fixer, NextAction};
 pub use ids::{
     BatchId, BootId, ConfigurationId, Ec2InstanceId, EventId, ExecutionId, GroupName, IdempotencyKey,
     InstanceId, InvalidId, UserSub,

@@ -192,42 +192,42 @@ pub(crate) fn classify(effect: Effect, reached: Reached, code: &str, message: St
 
 fn by_code(code: &str, message: &str) -> Option<fn(Answer) -> Ec2Error> {
     Some(match code {
-        "InsufficientInstanceCapacity"
-        | "InsufficientHostCapacity"
-        | "InsufficientReservedInstanceCapacity"
-        | "InsufficientCapacity"
-        | "InsufficientVolumeCapacity"
-        | "InsufficientAddressCapacity"
-        | "InsufficientFreeAddressesInSubnet"
-        | "UnfulfillableCapacity"
-        | "SpotMaxPriceTooLow" => Ec2Error::Capacity,
-        "Unsupported" | "UnsupportedHostConfiguration" | "UnsupportedTenancy" => Ec2Error::UnsupportedHere,
-        "InstanceLimitExceeded"
-        | "VcpuLimitExceeded"
-        | "MaxSpotInstanceCountExceeded"
-        | "MaxSpotFleetRequestCountExceeded"
-        | "VolumeLimitExceeded"
-        | "MaxIOPSLimitExceeded"
-        | "AddressLimitExceeded"
-        | "ResourceLimitExceeded"
-        | "ResourceCountLimitExceeded" => Ec2Error::Quota,
         "RequestLimitExceeded"
         | "RequestThrottled"
         | "Throttling"
         | "ThrottlingException"
         | "EC2ThrottledException"
-        | "SlowDown" => Ec2Error::Throttled,
+        | "SlowDown"
+        | "Client.RequestLimitExceeded" => Ec2Error::Throttled,
+        "UnfulfillableCapacity" | "SpotMaxPriceTooLow" | "ReservationCapacityExceeded" => Ec2Error::Capacity,
+        "Unsupported"
+        | "UnsupportedHostConfiguration"
+        | "UnsupportedTenancy"
+        | "UnavailableHostRequirements"
+        | "VolumeTypeNotAvailableInZone"
+        | "VolumeTypeNotAvailableInRegion"
+        | "EncryptedVolumesNotSupported"
+        | "InstanceCreditSpecification.NotSupported" => Ec2Error::UnsupportedHere,
+        "MaxSpotInstanceCountExceeded" | "MaxSpotFleetRequestCountExceeded" => Ec2Error::Quota,
         "AuthFailure" if message.contains("image") => Ec2Error::Image,
         "OptInRequired" | "InvalidSnapshot.NotFound" => Ec2Error::Image,
         "UnauthorizedOperation"
         | "AuthFailure"
+        | "AuthFailure.ServiceLinkedRoleCreationNotPermitted"
+        | "ServiceLinkedRoleCreationNotPermitted"
         | "AccessDenied"
         | "AccessDeniedException"
+        | "AccountDisabled"
         | "Blocked"
         | "PendingVerification"
         | "InvalidClientTokenId"
+        | "InvalidAccessKeyId"
+        | "InvalidSecurity"
+        | "UnrecognizedClientException"
+        | "IncompleteSignature"
         | "SignatureDoesNotMatch"
         | "ExpiredToken"
+        | "ExpiredTokenException"
         | "RequestExpired"
         | "MissingAuthenticationToken"
         | "OperationNotPermitted" => Ec2Error::Permission,
@@ -237,7 +237,12 @@ fn by_code(code: &str, message: &str) -> Option<fn(Answer) -> Ec2Error> {
         "IncorrectInstanceState" | "IncorrectState" => Ec2Error::IncorrectState,
         "UnsupportedOperation" if message.to_ascii_lowercase().contains("spot") => Ec2Error::SpotNotStoppable,
         "UnsupportedOperation" => Ec2Error::Invalid,
+        _ if is_about_the_disk_key(code) => Ec2Error::Permission,
         _ if code.starts_with("InvalidAMI") => Ec2Error::Image,
+        // `VcpuLimitExceeded`, `InstanceLimitExceeded`, `VolumeLimitExceeded`, `AddressLimitExceeded` and many more.
+        _ if code.ends_with("LimitExceeded") => Ec2Error::Quota,
+        // Of instances, hosts, volumes, addresses.
+        _ if code.starts_with("Insufficient") => Ec2Error::Capacity,
         _ if ["Invalid", "Missing", "Malformed", "Unknown", "Validation"]
             .iter()
             .any(|p| code.starts_with(p)) =>
@@ -246,6 +251,11 @@ fn by_code(code: &str, message: &str) -> Option<fn(Answer) -> Ec2Error> {
         }
         _ => return None,
     })
+}
+
+/// Whether EC2 cannot use the KMS key that disks are encrypted with.
+pub(crate) fn is_about_the_disk_key(code: &str) -> bool {
+    code.contains("KMS") || code.contains("Kms")
 }
 
 #[cfg(test)]

@@ -59,26 +59,29 @@ fn document(
         packages: spec.packages.clone(),
         package_update: !spec.packages.is_empty(),
         write_files: machine::files(spec, raw.script, settings),
-        runcmd: machine_commands(&settings.root_prefix),
+        runcmd: machine_commands(spec, &settings.root_prefix),
     };
     config.to_text(&raw.further).map_err(|_| FieldErrors::one("raw_user_data", "cannot be written as YAML"))
 }
 
 /// The report is enabled before the installation (which may reboot) and started after it; it then waits for
 /// `cloud-final.service`, in which these commands themselves run, so starting it must not block.
-fn machine_commands(root: &str) -> Vec<Vec<String>> {
+fn machine_commands(spec: &ConfigurationSpec, root: &str) -> Vec<Vec<String>> {
     let install = format!("{root}{}", machine::INSTALL_PATH);
     let prefix = format!("CLOUDAPP_ROOT={root}");
-    let commands: [&[&str]; 5] = [
+    let (idle_before, idle_after) = machine::idle_commands(spec).unzip();
+    let commands: [Option<&[&str]>; 7] = [
         // sshd starts after its settings were written; on an image where it does not, it reads them now. The
         // unit's name differs between families.
-        &["systemctl", "try-reload-or-restart", "ssh.service", "sshd.service"],
-        &["systemctl", "daemon-reload"],
-        &["systemctl", "enable", "cloudapp-report.service"],
-        if root.is_empty() { &["sh", &install] } else { &["env", &prefix, "sh", &install] },
-        &["systemctl", "start", "--no-block", "cloudapp-report.service"],
+        Some(&["systemctl", "try-reload-or-restart", "ssh.service", "sshd.service"]),
+        Some(&["systemctl", "daemon-reload"]),
+        Some(&["systemctl", "enable", "cloudapp-report.service"]),
+        idle_before,
+        Some(if root.is_empty() { &["sh", &install] } else { &["env", &prefix, "sh", &install] }),
+        Some(&["systemctl", "start", "--no-block", "cloudapp-report.service"]),
+        idle_after,
     ];
-    commands.iter().map(|words| words.iter().map(|word| (*word).to_owned()).collect()).collect()
+    commands.iter().flatten().map(|words| words.iter().map(|word| (*word).to_owned()).collect()).collect()
 }
 
 /// Names the field that takes most room once compressed.

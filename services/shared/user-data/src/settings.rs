@@ -29,6 +29,13 @@ impl MachineSettings {
         }
     }
 
+    /// Where machines report that nobody uses them: beside the boot reports, `POST /api/idle-reports`.
+    #[must_use]
+    pub fn idle_report_url(&self) -> String {
+        let beside = self.report_url.rsplit_once('/').map_or(self.report_url.as_str(), |(beside, _)| beside);
+        format!("{beside}/idle-reports")
+    }
+
     /// The scripts read these values with sed, and sshd and systemd by lines and words.
     pub(crate) fn check(&self) -> Result<(), FieldErrors> {
         let key = self.ca_public_key.trim();

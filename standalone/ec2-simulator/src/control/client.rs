@@ -6,11 +6,12 @@ use reqwest::{Client, Method};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{Capacity, InstanceView, Milestones, NextBootOutcome};
+use super::{Capacity, IdleReported, InstanceView, Milestones, NextBootOutcome, SaidIdle};
 use crate::{
     config::{BootOutcome, Settings},
     faults::Fault,
     ledger::{LedgerEntry, Tally},
+    model::lifecycle::Happening,
 };
 
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -137,6 +138,16 @@ impl Control {
         self.send(Method::POST, &path, Some(&NextBootOutcome { outcome })).await.map(drop)
     }
 
+    /// Lets a machine report its use once, as its timer would; the status that it was answered with.
+    ///
+    /// # Errors
+    /// The simulator was not reached, or refused: the machine does not run, or its user data report no use.
+    pub async fn report_idle(&self, id: &str, said: SaidIdle) -> Result<u16, ControlError> {
+        let path = format!("/instances/{id}/idle-report");
+        let reported: IdleReported = self.send(Method::POST, &path, Some(&said)).await?.json().await?;
+        Ok(reported.status)
+    }
+
     /// Announces that a spot machine will be taken away.
     ///
     /// # Errors
@@ -153,6 +164,15 @@ impl Control {
     pub async fn terminate_outside(&self, id: &str) -> Result<(), ControlError> {
         let path = format!("/instances/{id}/terminate-outside");
         self.send(Method::POST, &path, None::<&()>).await.map(drop)
+    }
+
+    /// Lets something happen to a running machine that no call asked for.
+    ///
+    /// # Errors
+    /// The simulator was not reached or refused.
+    pub async fn befall(&self, id: &str, what: Happening) -> Result<(), ControlError> {
+        let path = format!("/instances/{id}/happening");
+        self.send(Method::POST, &path, Some(&what)).await.map(drop)
     }
 
     /// The settings in force.

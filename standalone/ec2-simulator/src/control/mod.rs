@@ -14,14 +14,15 @@ use axum::{
     routing::{get, post},
 };
 use serde_json::{Value, json};
-pub use views::{Capacity, InstanceView, Milestones, NextBootOutcome};
+pub use views::{Capacity, IdleReported, InstanceView, Milestones, NextBootOutcome, SaidIdle};
 
 use crate::{
     config::Settings,
     faults::Fault,
+    first_boot::idle,
     ledger::{LedgerEntry, Tally},
     model::{
-        lifecycle::Manner,
+        lifecycle::{Happening, Manner},
         region::{Moment, is_resource_id},
     },
     simulator::{self, Shared},
@@ -44,7 +45,9 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route("/instances/{id}", get(show_instance))
         .route("/instances/{id}/boot-outcome", post(set_boot_outcome))
         .route("/instances/{id}/spot-interruption", post(interrupt_spot))
+        .route("/instances/{id}/idle-report", post(report_idle))
         .route("/instances/{id}/terminate-outside", post(terminate_outside))
+        .route("/instances/{id}/happening", post(befall))
 }
 
 /// A refusal, with EC2's code.
@@ -152,6 +155,23 @@ async fn set_boot_outcome(
     })
 }
 
+/// The machine reports its use now; the answer says how that went.
+async fn report_idle(
+    State(shared): Simulated,
+    Path(id): Path<String>,
+    Json(said): Json<SaidIdle>,
+) -> Answered<Json<IdleReported>> {
+    let found = shared.with_state(|state, _| {
+        let instance = state.region.get(&id)?;
+        let reservation = state.region.reservation(&instance.reservation_id);
+        Some((instance.clone(), reservation.and_then(|launch| launch.user_data.clone())))
+    })?;
+    let (instance, user_data) =
+        found.ok_or_else(|| Ec2Error::instances_not_found(std::slice::from_ref(&id)))?;
+    let status = idle::report(&shared, &instance, user_data.as_deref(), said).await?;
+    Ok(Json(IdleReported { status }))
+}
+
 async fn interrupt_spot(shared: Simulated, Path(id): Path<String>) -> Answered<StatusCode> {
     on_instance(&shared, &id, |state, moment_now| {
         let simulator::State { region, rng, .. } = state;
@@ -167,6 +187,18 @@ async fn terminate_outside(shared: Simulated, Path(id): Path<String>) -> Answere
             instance.termination_protection = false;
         }
         region.terminate(std::slice::from_ref(&id), Manner::Orderly, &mut Moment { now, rng }).map(drop)
+    })
+}
+
+/// Something happens to a machine that no call asked for.
+async fn befall(
+    shared: Simulated,
+    Path(id): Path<String>,
+    Json(what): Json<Happening>,
+) -> Answered<StatusCode> {
+    on_instance(&shared, &id, |state, now| {
+        let simulator::State { region, rng, .. } = state;
+        region.befall(&id, what, &mut Moment { now, rng })
     })
 }
 

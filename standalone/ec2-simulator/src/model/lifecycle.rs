@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rand::Rng;
+use serde::{Deserialize, Serialize};
 
 use super::{
     instance::{Boot, Instance, InstanceState, Market, StateReason},
@@ -26,6 +27,22 @@ pub(crate) enum Manner {
     Orderly,
     /// It does not get to (`Force`, `SkipOsShutdown`, a spot interruption).
     Abrupt,
+}
+
+/// What can befall a running machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Happening {
+    /// It boots anew, as after a fault of its host or at a command inside.
+    Reboots,
+    /// Somebody stops it in AWS's console.
+    StoppedInConsole,
+    /// Somebody, or a program, shuts it down from inside.
+    ShutDownInside,
+    /// AWS stops it, because its host is taken out of service.
+    HostRetired,
+    /// AWS stops it after its host failed.
+    HostFailed,
 }
 
 impl Region {
@@ -233,6 +250,37 @@ impl Region {
                 instance.boot = Some(boot(moment.now + span.draw(moment.rng), moment.rng));
             }
         }
+        Ok(())
+    }
+
+    /// Something happens to a machine that no call asked for.
+    pub(crate) fn befall<R: Rng>(
+        &mut self,
+        id: &str,
+        what: Happening,
+        moment: &mut Moment<'_, R>,
+    ) -> Result<(), Ec2Error> {
+        let instance = self.get(id).ok_or_else(|| Ec2Error::instances_not_found(&[id.to_owned()]))?;
+        if instance.state != InstanceState::Running {
+            return Err(Ec2Error::incorrect_state(id, "affected"));
+        }
+        let sequence = instance.sequence;
+        let reason = |code: &str, text: &str| StateReason {
+            code: code.to_owned(),
+            message: format!("{code}: {text}"),
+        };
+        let (reason, manner) = match what {
+            Happening::Reboots => return self.reboot(&[id.to_owned()], moment),
+            Happening::StoppedInConsole => (user_reason(), Manner::Orderly),
+            Happening::ShutDownInside => {
+                (reason("Client.InstanceInitiatedShutdown", "Instance initiated shutdown"), Manner::Orderly)
+            }
+            Happening::HostRetired => {
+                (reason("Server.ScheduledStop", "Stopped due to a scheduled retirement"), Manner::Orderly)
+            }
+            Happening::HostFailed => (reason("Server.InternalError", "Internal error"), Manner::Abrupt),
+        };
+        self.leave_with_reason(sequence, (InstanceState::Stopping, &reason), manner, moment);
         Ok(())
     }
 

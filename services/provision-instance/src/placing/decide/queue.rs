@@ -2,39 +2,24 @@
 
 use std::time::Duration;
 
-/// A place in the queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct QueuePlace {
-    /// 1 is next.
-    pub(crate) position: u32,
-    /// Seconds until it is asked for, as things stand.
-    pub(crate) estimated_seconds: u32,
+use chrono::{DateTime, TimeDelta, Utc};
+use cloudapp_contract::execution::QueuePlace;
+
+/// Nobody is told of a queue that they hardly notice.
+const WORTH_TELLING: TimeDelta = TimeDelta::seconds(2);
+
+/// The place of the machine at `position` (1 is next) and an estimate: it and all before it are asked for in
+/// `groups` calls at least, and `wait` says when so many calls for so many machines have had their turn.
+pub(crate) fn place(position: u32, groups: u32, wait: impl Fn(u32, u32) -> Duration) -> QueuePlace {
+    let calls = groups.clamp(1, position.max(1)).max(position.div_ceil(super::MOST));
+    let wait = wait(calls, position);
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    QueuePlace { position, estimated_seconds: u32::try_from(seconds).unwrap_or(u32::MAX) }
 }
 
-/// How fast the queue moves.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Pace {
-    /// Machines that may be asked for at once, now.
-    pub(crate) machines: f64,
-    /// Machines that may be asked for in addition each second.
-    pub(crate) machines_per_second: f64,
-    /// Calls that may be made at once, now.
-    pub(crate) calls: f64,
-    /// Calls that may be made in addition each second.
-    pub(crate) calls_per_second: f64,
-}
-
-/// How long until the machine at `position` (1 is next) is asked for: it and all before it need `groups` calls at
-/// least, and as many machines as they are. Whatever moves the queue more slowly counts. `None` while it does not
-/// move at all.
-pub(crate) fn estimate(position: u32, groups: u32, pace: &Pace) -> Option<Duration> {
-    let wait = |wanted: u32, there: f64, per_second: f64| {
-        let missing = (f64::from(wanted) - there.max(0.0)).max(0.0);
-        if missing == 0.0 { 0.0 } else { missing / per_second }
-    };
-    let machines = wait(position, pace.machines, pace.machines_per_second);
-    let calls = wait(groups.max(1), pace.calls, pace.calls_per_second);
-    Duration::try_from_secs_f64(machines.max(calls)).ok()
+/// Whether somebody who has waited since then is told of it in words.
+pub(crate) fn is_worth_telling(waiting_since: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+    waiting_since.is_some_and(|since| now - since > WORTH_TELLING)
 }
 
 /// Place and estimate, for people: "Place 312 in the queue; about 2 minutes".
@@ -44,7 +29,7 @@ pub(crate) fn in_words(place: QueuePlace) -> String {
         0..=1 => "any moment now".to_owned(),
         2..=89 => format!("about {estimated_seconds} seconds"),
         90..=5399 => format!("about {} minutes", (estimated_seconds + 30) / 60),
-        _ => format!("about {} hours", (estimated_seconds + 1800) / 3600),
+        _ => format!("about {} hours", estimated_seconds.saturating_add(1800) / 3600),
     };
     format!("Place {position} in the queue; {about}")
 }
@@ -55,17 +40,20 @@ mod tests {
 
     use super::*;
 
-    const AWS: Pace = Pace { machines: 990.0, machines_per_second: 1.9, calls: 4.0, calls_per_second: 1.9 };
+    /// Two calls and two machines a second, a hundred machines and four calls at once.
+    fn at_two_a_second(calls: u32, machines: u32) -> Duration {
+        let missing = machines.saturating_sub(100).max(calls.saturating_sub(4));
+        Duration::from_millis(u64::from(missing) * 500)
+    }
 
     #[test]
     fn what_fits_into_the_burst_goes_at_once_and_the_rest_at_awss_rate() {
-        assert_eq!(estimate(1, 1, &AWS), Some(Duration::ZERO));
-        assert_eq!(estimate(990, 4, &AWS), Some(Duration::ZERO));
-        assert_eq!(estimate(1180, 1, &AWS), Some(Duration::from_secs(100)));
-        let stopped = Pace { machines: 0.0, machines_per_second: 0.0, ..AWS };
-        assert_eq!(estimate(1, 1, &stopped), None);
-        let many_groups = estimate(20, 20, &AWS).unwrap();
-        assert!((8.0..9.0).contains(&many_groups.as_secs_f64()), "{many_groups:?}");
+        let estimated = |position, groups| place(position, groups, at_two_a_second).estimated_seconds;
+        assert_eq!(estimated(1, 1), 0);
+        assert_eq!(estimated(100, 1), 0);
+        assert_eq!(estimated(301, 1), 101, "rounded up");
+        assert_eq!(estimated(20, 20), 8, "every configuration needs a call of its own");
+        assert_eq!(estimated(2, 20), 0, "but only those before");
     }
 
     #[test]
@@ -75,13 +63,22 @@ mod tests {
         assert_eq!(words(40), "Place 312 in the queue; about 40 seconds");
         assert_eq!(words(120), "Place 312 in the queue; about 2 minutes");
         assert_eq!(words(7200), "Place 312 in the queue; about 2 hours");
+        assert_eq!(words(u32::MAX), "Place 312 in the queue; about 1193046 hours");
+    }
+
+    #[test]
+    fn a_moment_is_not_worth_a_word() {
+        let now = DateTime::UNIX_EPOCH + TimeDelta::seconds(100);
+        assert!(!is_worth_telling(None, now));
+        assert!(!is_worth_telling(Some(now - TimeDelta::seconds(1)), now));
+        assert!(is_worth_telling(Some(now - TimeDelta::seconds(3)), now));
     }
 
     proptest! {
         #[test]
-        fn nobody_further_back_is_promised_less(position in 1_u32..5_000, groups in 1_u32..50, tokens in 0.0..990.0) {
-            let pace = Pace { machines: tokens, ..AWS };
-            prop_assert!(estimate(position, groups, &pace) <= estimate(position + 1, groups, &pace));
+        fn nobody_further_back_is_promised_less(position in 1_u32..5_000, groups in 1_u32..50) {
+            let estimated = |position| place(position, groups, at_two_a_second).estimated_seconds;
+            prop_assert!(estimated(position) <= estimated(position + 1));
         }
     }
 }

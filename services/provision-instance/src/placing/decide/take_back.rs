@@ -71,9 +71,9 @@ pub(crate) const fn take_back(state: Option<PlacementState>, has_machine: bool) 
         (Some(PlacementState::Batched), _) => TakeBack::Abandon,
         (Some(PlacementState::Abandoned), _) => TakeBack::Await,
         (_, true) => TakeBack::Terminate,
-        (Some(PlacementState::Placed | PlacementState::Failed | PlacementState::Left) | None, false) => {
-            TakeBack::Nothing
-        }
+        // It has a machine, whose id was not there yet when it was read.
+        (Some(PlacementState::Placed), false) => TakeBack::Await,
+        (Some(PlacementState::Failed | PlacementState::Left) | None, false) => TakeBack::Nothing,
     }
 }
 
@@ -114,6 +114,7 @@ mod tests {
         assert_eq!(take_back(Some(Batched), false), TakeBack::Abandon);
         assert_eq!(take_back(Some(Abandoned), false), TakeBack::Await);
         assert_eq!(take_back(Some(Placed), true), TakeBack::Terminate);
+        assert_eq!(take_back(Some(Placed), false), TakeBack::Await, "never without its machine");
         for state in [Failed, Left] {
             assert_eq!(take_back(Some(state), false), TakeBack::Nothing);
         }

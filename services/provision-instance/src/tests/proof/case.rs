@@ -160,7 +160,6 @@ impl Street {
         let deps = &self.world.app.deps;
         let _ = Placer::new(Arc::clone(deps), holder).pass().await;
         // EC2 may refuse for a while; the next look comes anyway.
-        let _ = Placer::new(Arc::clone(deps), holder).pass().await;
         let _ = Watch::new(Arc::clone(deps), holder).look().await;
         let due = {
             let mut last = self.reconciled.lock().unwrap();

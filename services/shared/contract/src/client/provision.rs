@@ -4,9 +4,9 @@ use serde_json::json as body;
 
 use super::transport::{CallError, Transport, json, send, write};
 use crate::Page;
-use crate::execution::{Execution, LoginDetails};
+use crate::execution::{Execution, ExecutionQuery, ForceExecution, LoginDetails};
 use crate::instance::{
-    Accepted, CreateInstance, ExtendInstance, Instance, InstanceQuery, RequestCredentials,
+    Accepted, CreateInstance, ExtendInstance, Instance, InstanceQuery, RequestCredentials, SkipStop,
 };
 use crate::limits::{Limits, MyLimits, SetGroupLimit, SetUserLimit};
 use crate::pool::Pool;
@@ -93,6 +93,15 @@ impl<'a> ProvisionClient<'a> {
         json(write(self.request(Method::POST, &["instances", &id.to_string(), "extend"]), key, request)).await
     }
 
+    /// Leaves out a stop that the schedule has planned.
+    ///
+    /// # Errors
+    /// `not_found`, `conflict` if no stop is planned then.
+    pub async fn skip_stop(&self, id: InstanceId, request: &SkipStop) -> Result<Instance, CallError> {
+        let path = ["instances", &id.to_string(), "skip-stop"];
+        json(self.request(Method::POST, &path).json(request)).await
+    }
+
     /// Destroys the machine and its disk.
     ///
     /// # Errors
@@ -139,6 +148,27 @@ impl<'a> ProvisionClient<'a> {
     pub async fn cancel(&self, id: ExecutionId, key: &str) -> Result<Execution, CallError> {
         json(write(self.request(Method::POST, &["executions", &id.to_string(), "cancel"]), key, &body!({})))
             .await
+    }
+
+    /// Everybody's executions, newest first. For admins.
+    ///
+    /// # Errors
+    /// `forbidden`, `fresh_sign_in_required`, `invalid`.
+    pub async fn executions(&self, query: &ExecutionQuery) -> Result<Page<Execution>, CallError> {
+        json(self.request(Method::GET, &["executions"]).query(query)).await
+    }
+
+    /// Brings a stuck execution to its end. For admins.
+    ///
+    /// # Errors
+    /// `forbidden`, `fresh_sign_in_required`, `not_found`, `conflict` if it is not stuck.
+    pub async fn force(
+        &self,
+        id: ExecutionId,
+        key: &str,
+        request: &ForceExecution,
+    ) -> Result<Execution, CallError> {
+        json(write(self.request(Method::POST, &["executions", &id.to_string(), "force"]), key, request)).await
     }
 
     /// What the caller may have, and has.

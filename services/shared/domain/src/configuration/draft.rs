@@ -64,6 +64,12 @@ pub struct ConfigurationDraft {
     /// What the user's Stop does.
     #[serde(default)]
     pub on_stop: OnStop,
+    /// When its machines are stopped, as `Mon-Fri 19:00 Europe/Berlin`; only where Stop keeps the disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_schedule: Option<String>,
+    /// After how many minutes without use its machines are stopped, as `on_stop` says; never if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_stop_minutes: Option<u32>,
     /// Cognito groups that may use it; empty means everyone.
     #[serde(default)]
     pub allowed_groups: Vec<String>,
@@ -113,6 +119,7 @@ impl ConfigurationDraft {
         self.check_machine(&mut errors);
         self.check_installation(&mut errors);
         self.check_life(&mut errors);
+        let stop_schedule = self.check_stops(&mut errors);
         let image = errors.take("image", self.image.parse());
         let login_user = errors.take("login_user", self.login_user.parse());
         let mut instance_types = Vec::new();
@@ -143,6 +150,8 @@ impl ConfigurationDraft {
             lifetime_hours: self.lifetime_hours,
             max_lifetime_hours: self.max_lifetime_hours,
             on_stop: self.on_stop,
+            stop_schedule,
+            idle_stop_minutes: self.idle_stop_minutes,
             allowed_groups: self.allowed_groups,
             warm_pool: self.warm_pool.tidied(),
             boot_report_required: self.boot_report_required,

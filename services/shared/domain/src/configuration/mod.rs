@@ -9,6 +9,7 @@ mod field;
 mod price;
 mod schedule;
 mod spec;
+mod stops;
 mod warm_pool;
 
 pub use draft::ConfigurationDraft;

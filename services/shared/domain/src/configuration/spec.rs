@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::WarmPool;
+use super::{WarmPool, WeeklyTime};
 use crate::execution::named;
 use crate::{Market, OnStop, PricePerHour};
 
@@ -270,6 +270,13 @@ pub struct ConfigurationSpec {
     pub max_lifetime_hours: u32,
     /// What the user's Stop does.
     pub on_stop: OnStop,
+    /// When its machines are stopped; only where Stop keeps the disk. Left out of JSON where it says nothing, so that an
+    /// older replica can read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_schedule: Option<WeeklyTime>,
+    /// After how many minutes without use its machines are stopped, as `on_stop` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_stop_minutes: Option<u32>,
     /// Cognito groups that may use it; empty means everyone.
     pub allowed_groups: Vec<String>,
     /// Spares kept ready.

@@ -1,9 +1,13 @@
 //! CloudApp's own files on a machine.
 
+mod idle;
+
 use cloudapp_domain::configuration::{ConfigurationSpec, FieldErrors, LoginUser};
 
 use crate::MachineSettings;
 use crate::document::WriteFile;
+
+pub(crate) use idle::commands as idle_commands;
 
 const REPORT: &str = include_str!("report.sh");
 const INSTALL: &str = include_str!("install.sh");
@@ -21,6 +25,8 @@ const OWN_PATHS: &[&str] = &[
     "/usr/lib/cloudapp/",
     "/var/lib/cloudapp/",
     "/etc/systemd/system/cloudapp-report.service",
+    idle::SERVICE_PATH,
+    idle::TIMER_PATH,
     "/etc/ssh/sshd_config.d/10-cloudapp.conf",
     "/etc/ssh/auth_principals/",
     CA_PATH,
@@ -74,6 +80,7 @@ pub(crate) fn files(
         // Commands may hold what only root should read.
         WriteFile::new(INSTALL_PATH, "0700", install_script(spec, user_script.is_some())),
     ];
+    files.extend(idle::files(spec, settings));
     files.extend(user_script.map(|script| WriteFile::new(USER_SCRIPT_PATH, "0700", script)));
     files.extend(
         spec.files.iter().map(|file| WriteFile::new(&file.path, &file.permissions, file.content.as_str())),

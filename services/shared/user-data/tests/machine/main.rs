@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it fails")]
 
 mod boot;
+mod idle;
 mod keys;
 mod login;
 mod support;

@@ -12,6 +12,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post, put};
 use cloudapp_contract::boot_report::BootReport;
+use cloudapp_contract::idle_report::IdleReport;
 use cloudapp_domain::configuration::{ConfigurationDraft, ConfigurationSpec};
 use cloudapp_user_data::{Document, MachineSettings, render};
 use serde_json::{Value, json};
@@ -32,6 +33,7 @@ const TOKEN: &str = "AQAEA==";
 struct Receiver {
     answers: Mutex<VecDeque<StatusCode>>,
     bodies: Mutex<Vec<String>>,
+    idle_bodies: Mutex<Vec<String>>,
 }
 
 /// One machine.
@@ -115,6 +117,20 @@ impl Machine {
             .collect()
     }
 
+    /// Looks once whether the machine is used, and whether that went well.
+    pub(crate) async fn look_idle(&self) -> bool {
+        self.run("usr/lib/cloudapp/idle", None).await.status.success()
+    }
+
+    /// Every idle report that was sent, oldest first.
+    pub(crate) fn idle_reports(&self) -> Vec<IdleReport> {
+        let bodies = self.receiver.idle_bodies.lock().unwrap();
+        bodies
+            .iter()
+            .map(|body| serde_json::from_str(body).unwrap_or_else(|e| panic!("{e} in {body}")))
+            .collect()
+    }
+
     async fn run(&self, script: &str, account: Option<(u32, u32)>) -> Output {
         let mut command = Command::new("sh");
         command.arg(self.root().join(script));
@@ -148,6 +164,7 @@ async fn serve(receiver: Arc<Receiver>) -> String {
             get(async |headers: HeaderMap| with_token(&headers, SIGNATURE)),
         )
         .route("/api/boot-reports", post(receive))
+        .route("/api/idle-reports", post(receive_idle))
         .with_state(receiver);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
@@ -167,5 +184,11 @@ fn with_token(headers: &HeaderMap, text: &'static str) -> Result<&'static str, S
 async fn receive(State(receiver): State<Arc<Receiver>>, headers: HeaderMap, body: String) -> StatusCode {
     assert_eq!(headers["content-type"], "application/json");
     receiver.bodies.lock().unwrap().push(body);
+    receiver.answers.lock().unwrap().pop_front().unwrap_or(StatusCode::NO_CONTENT)
+}
+
+async fn receive_idle(State(receiver): State<Arc<Receiver>>, headers: HeaderMap, body: String) -> StatusCode {
+    assert_eq!(headers["content-type"], "application/json");
+    receiver.idle_bodies.lock().unwrap().push(body);
     receiver.answers.lock().unwrap().pop_front().unwrap_or(StatusCode::NO_CONTENT)
 }

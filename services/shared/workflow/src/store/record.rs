@@ -90,7 +90,14 @@ impl Store {
         });
         let next = Next::Rest { until, wakeups: claimed.wakeups, keep_attempts };
         let write = Write { marks: mark.into_iter().collect(), ..self.write(claimed, next) };
-        Ok(self.writes.submit(write).await?)
+        self.commit(write).await
+    }
+
+    /// Writes together with others.
+    async fn commit(&self, write: Write) -> Result<Written, StoreError> {
+        let written = self.writes.submit(write).await;
+        self.moments.pass(|| "after the workflow's commit".to_owned());
+        Ok(written?)
     }
 
     fn write(&self, claimed: &Claimed, next: Next) -> Write {
@@ -130,7 +137,7 @@ impl Store {
         Write { marks: ended.into_iter().chain(begun).collect(), ..self.write(claimed, next) }
     }
 
-    /// Writes together with others, and brings what we hold up to what was written.
+    /// Writes, and brings what we hold up to what was written.
     async fn submit(
         &self,
         claimed: &mut Claimed,

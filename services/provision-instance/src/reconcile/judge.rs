@@ -1,0 +1,213 @@
+//! What EC2 and the database together say must be done: pure.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use cloudapp_domain::{Ec2InstanceId, InstanceState};
+use cloudapp_ec2::Machine;
+use uuid::Uuid;
+
+/// A row with a machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Owner {
+    pub(crate) instance: Uuid,
+    pub(crate) ec2_id: Ec2InstanceId,
+    pub(crate) state: InstanceState,
+    /// An execution is at work on it.
+    pub(crate) busy: bool,
+    /// The shared describe will look at it.
+    pub(crate) watched: bool,
+}
+
+/// All that is known. EC2 was listed first, then the database was read: what appeared in between has its row, and is
+/// in no list.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Facts<'a> {
+    /// Every machine tagged as CloudApp's, those that ended lately included.
+    pub(crate) machines: &'a [Machine],
+    pub(crate) owners: &'a [Owner],
+    /// Client tokens of requests that may still make machines, or may have made some that nobody knows of yet.
+    pub(crate) live_tokens: &'a HashSet<String>,
+    /// Machines that nobody seemed to own at an earlier pass, and since when.
+    pub(crate) marks: &'a HashMap<Ec2InstanceId, DateTime<Utc>>,
+    pub(crate) now: DateTime<Utc>,
+    /// How long a mark must stand before the machine is removed.
+    pub(crate) grace: TimeDelta,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Judgement {
+    /// Machines of nobody, seen for the first time.
+    pub(crate) mark: Vec<Ec2InstanceId>,
+    /// Marks of machines that have found an owner, or their end.
+    pub(crate) unmark: Vec<Ec2InstanceId>,
+    /// Machines of nobody, marked long enough ago and seen again now.
+    pub(crate) remove: Vec<Ec2InstanceId>,
+    /// Machines that run on although their end was asked for, nobody being at work on it.
+    pub(crate) end_again: Vec<Ec2InstanceId>,
+    /// Rows that nobody would look at any more, or whose machine EC2 does not list.
+    pub(crate) look: Vec<Uuid>,
+}
+
+/// Compares. A machine is removed only if it carries our tag, belongs to no living row, was made under no living
+/// request, and both was so at an earlier pass and is so now.
+pub(crate) fn judge(facts: &Facts<'_>) -> Judgement {
+    let mut judgement = Judgement::default();
+    let owners: HashMap<&Ec2InstanceId, &Owner> =
+        facts.owners.iter().map(|owner| (&owner.ec2_id, owner)).collect();
+    let mut nobodys: HashSet<&Ec2InstanceId> = HashSet::new();
+    for machine in facts.machines.iter().filter(|machine| !machine.state.is_ending()) {
+        let owner = owners.get(&machine.id).filter(|owner| !owner.state.is_final() || owner.busy);
+        let intended = machine.client_token.as_ref().is_some_and(|token| facts.live_tokens.contains(token));
+        match owner {
+            Some(owner) if owner.state == InstanceState::Terminating && !owner.busy => {
+                judgement.end_again.push(machine.id.clone());
+            }
+            Some(_) => {}
+            None if intended => {}
+            None => {
+                nobodys.insert(&machine.id);
+                match facts.marks.get(&machine.id) {
+                    None => judgement.mark.push(machine.id.clone()),
+                    Some(marked_at) if *marked_at + facts.grace <= facts.now => {
+                        judgement.remove.push(machine.id.clone());
+                    }
+                    Some(_) => {}
+                }
+            }
+        }
+    }
+    judgement.unmark = facts.marks.keys().filter(|id| !nobodys.contains(id)).cloned().collect();
+    judgement.unmark.sort();
+    let listed: HashSet<&Ec2InstanceId> = facts.machines.iter().map(|machine| &machine.id).collect();
+    judgement.look = facts
+        .owners
+        .iter()
+        .filter(|owner| !owner.state.is_final() && (!owner.watched || !listed.contains(&owner.ec2_id)))
+        .map(|owner| owner.instance)
+        .collect();
+    judgement
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use cloudapp_domain::Market;
+    use cloudapp_ec2::MachineState;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn id(n: usize) -> Ec2InstanceId {
+        format!("i-{n:017x}").parse().unwrap()
+    }
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds)
+    }
+
+    fn machine(n: usize, state: MachineState, token: Option<&str>) -> Machine {
+        Machine {
+            id: id(n),
+            state,
+            instance_type: "t3.micro".to_owned(),
+            zone: None,
+            market: Market::OnDemand,
+            private_ip: None,
+            public_ip: None,
+            public_dns: None,
+            launched_at: None,
+            state_reason: None,
+            tags: BTreeMap::new(),
+            client_token: token.map(str::to_owned),
+        }
+    }
+
+    fn owner(n: usize, state: InstanceState, busy: bool) -> Owner {
+        Owner { instance: Uuid::from_u128(n as u128), ec2_id: id(n), state, busy, watched: true }
+    }
+
+    fn judged(machines: &[Machine], owners: &[Owner], live: &[&str], marks: &[(usize, i64)]) -> Judgement {
+        let live_tokens = live.iter().map(|token| (*token).to_owned()).collect();
+        let marks = marks.iter().map(|(n, since)| (id(*n), at(*since))).collect();
+        let (now, grace) = (at(1000), TimeDelta::seconds(120));
+        judge(&Facts { machines, owners, live_tokens: &live_tokens, marks: &marks, now, grace })
+    }
+
+    #[test]
+    fn nobodys_machine_is_marked_first_and_removed_when_it_is_seen_again_later() {
+        let machines = [machine(1, MachineState::Running, Some("old"))];
+        assert_eq!(judged(&machines, &[], &[], &[]).mark, [id(1)]);
+        let early = judged(&machines, &[], &[], &[(1, 950)]);
+        assert_eq!((early.mark, early.remove), (vec![], vec![]));
+        assert_eq!(judged(&machines, &[], &[], &[(1, 880)]).remove, [id(1)]);
+    }
+
+    #[test]
+    fn whatever_may_have_an_owner_is_left_alone() {
+        use InstanceState::{Failed, Ready};
+        let machines = [machine(1, MachineState::Running, Some("token"))];
+        for (owners, live) in [
+            (vec![owner(1, Ready, false)], &[][..]),
+            (vec![owner(1, Failed, true)], &[][..]),
+            (vec![], &["token"][..]),
+        ] {
+            let judgement = judged(&machines, &owners, live, &[(1, 0)]);
+            assert_eq!((judgement.mark, judgement.remove), (vec![], vec![]));
+            assert_eq!(judgement.unmark, [id(1)]);
+        }
+        let failed = judged(&machines, &[owner(1, Failed, false)], &[], &[]);
+        assert_eq!(failed.mark, [id(1)], "nobody is at work on a failed launch's machine");
+    }
+
+    #[test]
+    fn an_end_that_was_forgotten_is_asked_for_again_and_a_row_without_machine_is_looked_at() {
+        use InstanceState::{Ready, Terminating};
+        let machines =
+            [machine(1, MachineState::Running, None), machine(2, MachineState::ShuttingDown, None)];
+        let owners = [owner(1, Terminating, false), owner(2, Terminating, false), owner(3, Ready, false)];
+        let judgement = judged(&machines, &owners, &[], &[]);
+        assert_eq!(judgement.end_again, [id(1)]);
+        assert_eq!(judgement.look, [Uuid::from_u128(3)]);
+        let unwatched = Owner { watched: false, ..owner(1, Ready, false) };
+        assert_eq!(judged(&machines, &[unwatched], &[], &[]).look, [Uuid::from_u128(1)]);
+    }
+
+    proptest! {
+        /// Whatever is there: nothing that has an owner, a living request, no mark, or a young mark is removed.
+        #[test]
+        fn nothing_is_removed_that_may_be_somebodys(
+            machines in prop::collection::vec((0_usize..20, any::<bool>(), any::<bool>()), 0..20),
+            owners in prop::collection::vec((0_usize..20, any::<bool>(), any::<bool>()), 0..20),
+            marks in prop::collection::vec((0_usize..20, 0_i64..1000), 0..20),
+        ) {
+            let machines: Vec<_> = machines
+                .into_iter()
+                .map(|(n, ending, live)| {
+                    let state = if ending { MachineState::Terminated } else { MachineState::Running };
+                    machine(n, state, Some(if live { "live" } else { "dead" }))
+                })
+                .collect();
+            let owners: Vec<_> = owners
+                .into_iter()
+                .map(|(n, alive, busy)| {
+                    owner(n, if alive { InstanceState::Ready } else { InstanceState::Failed }, busy)
+                })
+                .collect::<Vec<_>>();
+            let mut unique = HashSet::new();
+            let owners: Vec<_> = owners.into_iter().filter(|owner| unique.insert(owner.instance)).collect();
+            let judgement = judged(&machines, &owners, &["live"], &marks);
+            for removed in &judgement.remove {
+                let owner = owners.iter().find(|owner| owner.ec2_id == *removed);
+                prop_assert!(owner.is_none_or(|owner| owner.state.is_final() && !owner.busy));
+                let dead = machines.iter().any(|m| m.id == *removed && m.client_token.as_deref() == Some("dead"));
+                prop_assert!(dead);
+                let marked = marks.iter().rev().find(|(n, _)| id(*n) == *removed);
+                prop_assert!(marked.is_some_and(|(_, since)| *since <= 880));
+                prop_assert!(!judgement.mark.contains(removed) && !judgement.unmark.contains(removed));
+            }
+        }
+    }
+}
