@@ -108,6 +108,7 @@ pub fn launch(machine: &Instance, done: usize, now: DateTime<Utc>) -> Execution 
         instance_id: machine.id,
         steps,
         failure: None,
+        queue: None,
         created_at: began,
         finished_at: finished.then_some(now),
     }

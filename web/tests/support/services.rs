@@ -117,6 +117,7 @@ impl FakeServices {
             instance_id: machine.id,
             steps: Vec::new(),
             failure: None,
+            queue: None,
             created_at: self.clock.now(),
             finished_at: None,
         };
