@@ -5,6 +5,7 @@ use cloudapp_ec2::Ec2Error;
 
 use super::ec2::{Machine, Request};
 use super::grace_is_over;
+use super::invariants::Invariant;
 use super::mutants::Mutant;
 use super::placing::{Attempt, Batch, offerings};
 use super::replica::{Lost, Process};
@@ -72,12 +73,11 @@ impl Hands<'_> {
         let (no, fence) = (self.batch, self.fence);
         self.process
             .commit(move |world, now| {
-                let unfenced = world.broken(Mutant::BatchFenceNotChecked);
                 let ours = world
                     .db
                     .batches
                     .get(&no)
-                    .is_some_and(|batch| batch.attempt.is_some() && (unfenced || batch.fence == fence));
+                    .is_some_and(|batch| batch.attempt.is_some() && batch.fence == fence);
                 ours.then(|| action(world, now, no))
             })
             .await
@@ -189,7 +189,12 @@ impl Hands<'_> {
                 self.doubt(before).await?;
                 self.look(attempt).await
             }
-            Verdict::Fail => self.settle(PlacementState::Failed).await,
+            Verdict::Fail => {
+                if matches!(answer, Err(Ec2Error::Capacity(_))) {
+                    sim.with(|world| world.check_fallback(held));
+                }
+                self.settle(PlacementState::Failed).await
+            }
         }
     }
 
@@ -234,6 +239,16 @@ fn misjudged(world: &World, judged: Verdict) -> Verdict {
 }
 
 impl World {
+    /// A launch fails for want of capacity only when every offering was asked for.
+    fn check_fallback(&mut self, batch: &Batch) {
+        let (no, asked, all) = (batch.no, batch.refused.len() + 1, offerings(batch.configuration).len());
+        if asked < all {
+            self.violate(Invariant::FallbackToTheLast, || {
+                format!("batch {no} gave up after {asked} of {all} offerings")
+            });
+        }
+    }
+
     /// A placer that froze just before it sent an attempt may send it after others have settled that: no fence of ours
     /// reaches EC2. What such a sending makes is nobody's, and the reconciler's to end.
     fn note_late(&mut self, request: &Request, batch: u32, fence: u64, number: i32) {

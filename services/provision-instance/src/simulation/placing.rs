@@ -516,13 +516,19 @@ impl World {
     /// Leases of batches that nobody sees through.
     fn claim_batches(&mut self, holder: usize, now: Time) -> Vec<u32> {
         let ignored = self.broken(Mutant::BatchLeaseIgnored);
-        let mut claimed = Vec::new();
+        let (mut claimed, mut stolen, agree) = (Vec::new(), None, self.chaos.skew == 0);
         for batch in self.db.batches.values_mut().filter(|batch| batch.attempt.is_some()) {
             if batch.next_at <= now && (ignored || batch.lease_until.is_none_or(|until| until <= now)) {
+                if batch.lease_until.is_some_and(|until| until > now) && agree {
+                    stolen = Some(batch.no);
+                }
                 batch.fence += 1;
                 (batch.lease_until, batch.holder) = (Some(now + BATCH_LEASE), holder);
                 claimed.push(batch.no);
             }
+        }
+        if let Some(no) = stolen {
+            self.violate(Invariant::OneRunAtATime, || format!("batch {no} was taken from who held it"));
         }
         claimed
     }
