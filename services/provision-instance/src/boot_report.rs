@@ -134,7 +134,7 @@ async fn runs(
         .bind(instance.id().as_uuid())
         .bind(at)
         .bind(host)
-        .bind(instance.ec2_id().map(cloudapp_domain::Ec2InstanceId::as_str))
+        .bind(instance.ec2_id().map(Ec2InstanceId::as_str))
         .execute(&mut *connection)
         .await?;
     if ran.rows_affected() == 0 {

@@ -117,7 +117,7 @@ impl Desk {
             return Ok(vec![]);
         }
         let facts = self.facts(connection, wishes).await?;
-        let verdicts = decide_all(wishes.iter().map(|wish| wish.as_ref()), facts);
+        let verdicts = decide_all(wishes.iter().map(AsRef::as_ref), facts);
         let admitted: Vec<Admitted<'_>> = wishes
             .iter()
             .zip(&verdicts)
@@ -177,7 +177,7 @@ impl Desk {
         });
         let events: Vec<_> = events.collect::<Result<_, _>>()?;
         outbox::put(connection, deps.clock.as_ref(), &events).await?;
-        let answers: Vec<Answered<'_>> = admitted.iter().map(|admitted| admitted.answer()).collect();
+        let answers: Vec<Answered<'_>> = admitted.iter().map(Admitted::answer).collect();
         idempotency::remember(connection, &answers, deps.clock.now()).await?;
         Ok(())
     }

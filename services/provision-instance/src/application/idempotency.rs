@@ -82,12 +82,21 @@ pub(super) async fn look_up(
     Ok(Known::of(found.values().next(), digest))
 }
 
+#[derive(sqlx::FromRow)]
+struct Row {
+    owner: Word<UserSub>,
+    key: Word<IdempotencyKey>,
+    digest: Vec<u8>,
+    execution_id: Uuid,
+    instance_id: Uuid,
+}
+
 /// What is remembered of several owners' keys; what is not is absent.
 pub(super) async fn find(
     connection: &mut PgConnection,
     keys: &[(&UserSub, &IdempotencyKey)],
 ) -> Result<HashMap<(UserSub, IdempotencyKey), Remembered>, sqlx::Error> {
-    let rows: Vec<(Word<UserSub>, Word<IdempotencyKey>, Vec<u8>, Uuid, Uuid)> = sqlx::query_as(
+    let rows: Vec<Row> = sqlx::query_as(
         "select i.owner, i.key, i.digest, i.execution_id, i.instance_id from idempotency i \
          join unnest($1::text[], $2::text[]) as asked (owner, key) using (owner, key)",
     )
@@ -95,10 +104,12 @@ pub(super) async fn find(
     .bind(keys.iter().map(|(_, key)| key.as_str()).collect::<Vec<_>>())
     .fetch_all(connection)
     .await?;
-    let found = rows.into_iter().map(|(Word(owner), Word(key), digest, execution, instance)| {
-        let accepted =
-            Accepted { execution_id: ExecutionId::from(execution), instance_id: InstanceId::from(instance) };
-        ((owner, key), Remembered { digest, accepted })
+    let found = rows.into_iter().map(|row| {
+        let accepted = Accepted {
+            execution_id: ExecutionId::from(row.execution_id),
+            instance_id: InstanceId::from(row.instance_id),
+        };
+        ((row.owner.0, row.key.0), Remembered { digest: row.digest, accepted })
     });
     Ok(found.collect())
 }

@@ -19,7 +19,7 @@ macro_rules! columns {
          on_stop, boot_report_required, ssh_public_key, lifetime_hours, max_lifetime_hours, \
          price_micros, execution_id, ec2_instance_id, ec2_state, ec2_state_reason, instance_type, \
          zone, market, host, reason, failure, actor, generation, asked_at, placed_at, running_since, \
-         created_at, ready_at, expires_at, max_expires_at, ended_at, missing_since, warn_at, warn_end, \
+         created_at, ready_at, expires_at, max_expires_at, ended_at, warn_at, warn_end, \
          stop_at, idle_stop_at, pool, warm"
     };
 }
@@ -61,7 +61,6 @@ pub(crate) struct InstanceRecord {
     pub(crate) expires_at: Option<DateTime<Utc>>,
     pub(crate) max_expires_at: Option<DateTime<Utc>>,
     pub(crate) ended_at: Option<DateTime<Utc>>,
-    pub(crate) missing_since: Option<DateTime<Utc>>,
     pub(crate) warn_at: Option<DateTime<Utc>>,
     pub(crate) warn_end: Option<DateTime<Utc>>,
     pub(crate) stop_at: Option<DateTime<Utc>>,

@@ -38,7 +38,7 @@ impl Formed {
 
 /// What became of one group.
 enum Outcome {
-    Batch(Held, Attempt),
+    Batch(Box<(Held, Attempt)>),
     /// Nothing to ask for: others were faster, or nobody can have a machine.
     Nothing,
     /// There is no turn before then, for anybody.
@@ -129,11 +129,11 @@ impl Placer {
             match ripeness(group, self.deps.clock.now()) {
                 Ripeness::NotBefore(at) => formed.again_at(at),
                 Ripeness::Ripe => match self.form_group(row).await? {
-                    Outcome::Batch(held, attempt) => {
-                        if i64::from(attempt.request.max_count) < row.count {
+                    Outcome::Batch(batch) => {
+                        if i64::from(batch.1.request.max_count) < row.count {
                             formed.again_at(self.deps.clock.now());
                         }
-                        formed.batches.push((held, attempt));
+                        formed.batches.push(*batch);
                     }
                     Outcome::Nothing => {}
                     Outcome::Unprepared(at) => formed.again_at(at),
@@ -220,7 +220,7 @@ impl Placer {
         deps.crash.pass(CrashPoint::BeforeIntentCommit);
         transaction.commit().await?;
         metrics::histogram!("cloudapp_launch_batch_machines").record(members.len() as f64);
-        Ok(Outcome::Batch(held, attempt))
+        Ok(Outcome::Batch(Box::new((held, attempt))))
     }
 
     async fn insert_batch(&self, connection: &mut PgConnection, held: &Held) -> Result<(), sqlx::Error> {

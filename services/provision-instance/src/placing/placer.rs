@@ -155,7 +155,7 @@ impl Placer {
         match self.run_batch(&held, attempt).await {
             Ok(()) => {}
             Err(PlacingError::LeaseLost) => {
-                tracing::warn!(batch.id = %held.id, "another replica has the batch")
+                tracing::warn!(batch.id = %held.id, "another replica has the batch");
             }
             Err(error) => {
                 log(&error);

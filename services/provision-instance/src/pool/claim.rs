@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use super::plan::resting;
 use crate::column::Word;
 use crate::deps::Deps;
-use crate::instance::InstanceRecord;
+use crate::instance::{InstanceRecord, columns};
 
 /// Who claims, and for what.
 #[derive(Debug, Clone, Copy)]
@@ -60,7 +60,7 @@ pub(crate) async fn claim(
     if claimants.is_empty() {
         return Ok(vec![]);
     }
-    sqlx::query_as(
+    sqlx::query_as(concat!(
         "with wish as materialized (\
              select w.*, row_number() over (partition by configuration_id, version order by ordinal) as place \
              from unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::int[], $6::text[], $7::int[], \
@@ -77,7 +77,8 @@ pub(crate) async fn claim(
                  order by pool, id limit pools.wishes for update skip locked) found), \
          numbered as (\
              select *, row_number() over (partition by configuration_id, configuration_version order by pool, id) \
-                 as place from spare) \
+                 as place from spare), \
+         claimed as (\
          update instance i set id = wish.id, owner = wish.owner, \
              owner_groups = array(select jsonb_array_elements_text(wish.groups)), execution_id = wish.execution_id, \
              ssh_public_key = wish.ssh_public_key, lifetime_hours = wish.hours, created_at = $10, placed_at = $10, \
@@ -89,8 +90,11 @@ pub(crate) async fn claim(
          from numbered join wish \
              on (wish.configuration_id, wish.version, wish.place) \
                  = (numbered.configuration_id, numbered.configuration_version, numbered.place) \
-         where i.id = numbered.id returning i.*, numbered.pool as claimed_from",
-    )
+         where i.id = numbered.id returning i.*, numbered.pool as claimed_from) \
+         select ",
+        columns!(),
+        ", claimed_from from claimed",
+    ))
     .bind(claimants.iter().map(|claimant| claimant.instance.as_uuid()).collect::<Vec<_>>())
     .bind(claimants.iter().map(|claimant| claimant.owner.as_str()).collect::<Vec<_>>())
     .bind(claimants.iter().map(|claimant| claimant.execution.as_uuid()).collect::<Vec<_>>())

@@ -61,7 +61,6 @@ pub(super) struct Execution {
     pub(super) position: usize,
     pub(super) attempt: u32,
     pub(super) step_started_at: Option<Time>,
-    pub(super) created_at: Time,
     pub(super) deadline: Time,
     pub(super) cancel: bool,
     pub(super) wakeups: u64,

@@ -30,7 +30,6 @@ pub(super) struct Machine {
     /// Of the request that made it; none of a stray.
     pub(super) token: Option<String>,
     pub(super) batch: Option<u32>,
-    pub(super) offering: usize,
     pub(super) state: MachineState,
     /// When it was made.
     pub(super) made: Moment,
@@ -138,7 +137,6 @@ impl World {
             no,
             token: token.map(str::to_owned),
             batch,
-            offering,
             state: MachineState::Pending,
             made: self.now,
             started: self.now,

@@ -44,7 +44,6 @@ impl World {
             position: done,
             attempt: 0,
             step_started_at: None,
-            created_at: now,
             deadline: now + deadline,
             cancel: false,
             wakeups: 0,

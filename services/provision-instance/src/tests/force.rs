@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::observe::Watch;
 use crate::outbox::Relay;
+use crate::placing::Placer;
 use crate::reconcile::Reconciler;
 use crate::stuck::Alarm;
 use crate::testing::{Answer, World, worker_settings};
@@ -40,9 +41,11 @@ async fn run_until(world: &World, mut condition: impl AsyncFnMut() -> bool) {
     let (store, signals) = (deps.executions.clone(), deps.signals.clone());
     let worker = Worker::new(store, world.app.definitions.clone(), signals, settings);
     let watch = Watch::new(Arc::clone(deps), "hand");
+    let placer = Placer::new(Arc::clone(deps), "hand");
     world
         .until("the engine gets there", async || {
             worker.run_due().await.unwrap();
+            placer.pass().await.unwrap();
             watch.look().await.unwrap();
             condition().await.then_some(())
         })

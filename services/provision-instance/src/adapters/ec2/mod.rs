@@ -74,7 +74,7 @@ impl Ec2Machines {
             Change::Tag(_) => &self.tags,
         };
         let answers = queue.ask(change, ids.to_vec()).await;
-        answers.into_iter().map(|answer| answer.unwrap_or_else(|_| Err(abandoned()))).collect()
+        answers.into_iter().try_for_each(|answer| answer.unwrap_or_else(|_| Err(abandoned())))
     }
 
     /// `RunInstances` needs to know the image's root device, which EC2 is asked for once.

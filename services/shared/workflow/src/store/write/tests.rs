@@ -104,7 +104,7 @@ impl World {
 #[tokio::test]
 async fn a_lost_lease_in_a_group_is_lost_for_its_run_only() {
     let world = world(30).await;
-    let fence = |n: usize| if n % 3 == 0 { 0 } else { 1 };
+    let fence = |n: usize| if n.is_multiple_of(3) { 0 } else { 1 };
     let writes = world.ids.iter().enumerate().map(|(n, id)| on(*id, fence(n)));
     let written = world.submit_all(writes).await;
     for (n, written) in written.iter().enumerate() {
