@@ -16,4 +16,5 @@ mod process;
 mod proof;
 mod relay;
 mod resume;
+mod rolling;
 mod traffic;
