@@ -352,3 +352,52 @@ async fn statistics_are_shown_or_said_to_be_missing() {
     assert_eq!(page.status, StatusCode::OK, "the page stands while Athena does not answer");
     page.shows("Athena does not answer at the moment.");
 }
+
+#[tokio::test]
+async fn what_happens_soon_is_said_with_the_way_out() {
+    let site = site().await;
+    let path = add_machine(&site, InstanceState::Ready, 4);
+    let mut user = site.signed_in("ada@example.com").await;
+    user.get("/").await.shows("1 of 3 machines").hides("It ends in");
+    {
+        let mut world = site.services.world();
+        let machine = world.machines.last_mut().unwrap();
+        machine.expires_at = Some(now() + chrono::TimeDelta::minutes(20));
+        machine.stop_at = Some(now() + chrono::TimeDelta::minutes(40));
+        machine.idle_stop_at = Some(now() + chrono::TimeDelta::minutes(9));
+    }
+    user.get("/").await.shows("It ends in 20 min.").shows("Nobody uses it: it ");
+    let page = user.get(&path).await;
+    page.shows("It ends in 20 min.").shows("Its schedule stops it in 40 min; the disk is kept.");
+    let stop_at = (now() + chrono::TimeDelta::minutes(40)).to_rfc3339();
+    let fields = [("stop_at", stop_at.as_str())];
+    let page = user.submit(&path, &format!("{path}/skip-stop"), &fields).await;
+    assert_eq!(page.location(), format!("{path}?notice=stop-skipped"), "{}", page.text);
+    assert_eq!(site.services.world().done, [format!("skip {stop_at}")]);
+}
+
+#[tokio::test]
+async fn admins_set_and_remove_limits() {
+    let site = site().await;
+    let mut admin = site.signed_in("grace@example.com").await;
+    admin.get("/admin/limits").await.shows("Everybody may have 3 machines at a time");
+    let set = "/admin/limits/group";
+    let wrong = [("group", "science"), ("machines_per_member", "many"), ("machines_together", "")];
+    let page = admin.submit("/admin/limits", set, &wrong).await;
+    assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+    page.shows("Limits are whole numbers.").shows("value=\"science\"");
+    let too_many = [("group", "science"), ("machines_per_member", "2000"), ("machines_together", "")];
+    admin.submit("/admin/limits", set, &too_many).await.shows("Must be at most 1000.");
+    let none = [("group", "science"), ("machines_per_member", ""), ("machines_together", "")];
+    admin.submit("/admin/limits", set, &none).await.shows("Give at least one of the two limits.");
+    let right = [("group", "science"), ("machines_per_member", "2"), ("machines_together", "40")];
+    let page = admin.submit("/admin/limits", set, &right).await;
+    assert_eq!(page.location(), "/admin/limits?notice=limit-set", "{}", page.text);
+    admin.get("/admin/limits").await.shows("2 machines").shows("40 machines").shows("science");
+    let one = [("sub", "sub-ada"), ("machines", "7")];
+    let page = admin.submit("/admin/limits", "/admin/limits/user", &one).await;
+    assert_eq!(page.location(), "/admin/limits?notice=limit-set", "{}", page.text);
+    let page = admin.submit("/admin/limits", "/admin/limits/groups/science/remove", &[]).await;
+    assert_eq!(page.location(), "/admin/limits?notice=limit-removed", "{}", page.text);
+    assert_eq!(site.services.world().done, ["limit science", "limit sub-ada to 7", "unlimit science"]);
+}

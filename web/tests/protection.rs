@@ -27,6 +27,7 @@ const WRITES: &[&str] = &[
     "/machines/00000000-0000-0000-0000-000000000067/extend",
     "/machines/00000000-0000-0000-0000-000000000067/destroy",
     "/machines/00000000-0000-0000-0000-000000000067/cancel",
+    "/machines/00000000-0000-0000-0000-000000000067/skip-stop",
     "/machines/00000000-0000-0000-0000-000000000067/credentials",
     "/admin/configurations",
     "/admin/configurations/00000000-0000-0000-0000-000000000001",
@@ -36,6 +37,10 @@ const WRITES: &[&str] = &[
     "/admin/users/sub-ada/enable",
     "/admin/users/sub-ada/disable",
     "/admin/users/sub-ada/delete",
+    "/admin/limits/group",
+    "/admin/limits/user",
+    "/admin/limits/groups/science/remove",
+    "/admin/limits/users/sub-ada/remove",
     "/admin/machines/00000000-0000-0000-0000-000000000067/force-stop",
 ];
 
@@ -48,6 +53,7 @@ const ADMIN_PAGES: &[&str] = &[
     "/admin/configurations/00000000-0000-0000-0000-000000000001/versions",
     "/admin/users",
     "/admin/users/sub-ada/delete",
+    "/admin/limits",
     "/admin/statistics",
     "/admin/statistics/launches.csv",
     "/admin/machines",

@@ -117,14 +117,15 @@ async fn runs(
         Address::Known(host) => (
             "update instance set ec2_state = 'running', host = $3, look_at = least(look_at, $2), \
                  state = case when state = 'launching' then 'booting' else state end \
-             where id = $1 and (ec2_state is null or ec2_state = 'pending') \
+             where id = $1 and ec2_instance_id = $4 and (ec2_state is null or ec2_state = 'pending') \
              and state not in ('terminated', 'failed')",
             deps.after(deps.settings.pace.look),
             Some(host),
         ),
         Address::AskEc2 => (
             "update instance set look_at = $2, host = coalesce($3, host) \
-             where id = $1 and ec2_state is distinct from 'running' and state not in ('terminated', 'failed')",
+             where id = $1 and ec2_instance_id = $4 and ec2_state is distinct from 'running' \
+             and state not in ('terminated', 'failed')",
             deps.clock.now(),
             None,
         ),
@@ -133,12 +134,14 @@ async fn runs(
         .bind(instance.id().as_uuid())
         .bind(at)
         .bind(host)
+        .bind(instance.ec2_id().map(cloudapp_domain::Ec2InstanceId::as_str))
         .execute(&mut *connection)
         .await?;
     if ran.rows_affected() == 0 {
         // EC2 last said that it stops or has stopped, which must be out of date.
         sqlx::query(
-            "update instance set look_at = $2 where id = $1 and ec2_state is distinct from 'running'",
+            "update instance set look_at = $2 where id = $1 and ec2_state is distinct from 'running' \
+             and state not in ('terminated', 'failed')",
         )
         .bind(instance.id().as_uuid())
         .bind(deps.clock.now())

@@ -12,7 +12,7 @@ use sqlx::PgPool;
 use crate::crash::CrashPoints;
 use crate::instance::{InstanceRecord, Loader};
 use crate::limiter::Limiter;
-use crate::placing::Doorbell;
+use crate::placing::{Doorbell, Onlooker};
 use crate::ports::{LoginCertificates, Machines};
 use crate::settings::Settings;
 
@@ -30,6 +30,8 @@ pub(crate) struct Deps {
     pub(crate) signals: Signals,
     /// Calls this process's placer.
     pub(crate) doorbell: Doorbell,
+    /// Who stands where in the queue.
+    pub(crate) onlooker: Arc<Onlooker>,
     pub(crate) settings: Settings,
     pub(crate) crash: CrashPoints,
 }

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::application::executions::shown;
+use crate::placing::Onlooker;
 
 /// Streams that one process keeps open at most.
 const STREAMS: usize = 2_000;
@@ -19,13 +20,13 @@ const STREAMS: usize = 2_000;
 const SAFETY_NET: Duration = Duration::from_secs(5);
 
 /// Fans changes of executions out to streams.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Feed(Arc<Shared>);
 
-#[derive(Debug)]
 struct Shared {
     store: Store,
     signals: Signals,
+    onlooker: Arc<Onlooker>,
     watched: Mutex<HashMap<ExecutionId, watch::Sender<Option<Arc<Execution>>>>>,
     streams: Arc<tokio::sync::Semaphore>,
 }
@@ -39,9 +40,9 @@ pub(crate) struct Subscription {
 }
 
 impl Feed {
-    pub(crate) fn new(store: Store, signals: Signals) -> Self {
+    pub(crate) fn new(store: Store, signals: Signals, onlooker: Arc<Onlooker>) -> Self {
         let streams = Arc::new(tokio::sync::Semaphore::new(STREAMS));
-        Self(Arc::new(Shared { store, signals, watched: Mutex::default(), streams }))
+        Self(Arc::new(Shared { store, signals, onlooker, watched: Mutex::default(), streams }))
     }
 
     /// Changes of an execution from now on; `None` if too many streams are open.
@@ -89,12 +90,15 @@ impl Feed {
         if ids.is_empty() {
             return;
         }
+        let line = self.0.onlooker.line().await;
         match self.0.store.load_many(&ids).await {
             Ok(views) => {
                 let watched = self.watched();
                 for view in views {
                     if let Some(sender) = watched.get(&view.id) {
-                        let execution = Arc::new(shown(view));
+                        let mut execution = shown(view);
+                        line.tell(&mut execution);
+                        let execution = Arc::new(execution);
                         sender.send_if_modified(|known| {
                             let news = known.as_ref() != Some(&execution);
                             if news {

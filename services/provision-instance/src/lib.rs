@@ -76,7 +76,7 @@ use deps::Deps;
 use feed::Feed;
 use instance::Loader;
 use limiter::Limiter;
-use placing::Doorbell;
+use placing::{Doorbell, Onlooker};
 use tasks::Outlets;
 
 /// Serves and works until `shutdown`, as its role says. Never migrates: see [`migrate`].
@@ -112,7 +112,7 @@ pub async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<()> 
     let health = health::routes(Arc::new(DatabaseReadiness(pool.clone())), metrics);
     let router = if args.role.serves() {
         let guard = cloudapp_database::guard(args.token.clone(), &pool, &clock)?;
-        let feed = Feed::new(deps.executions.clone(), deps.signals.clone());
+        let feed = Feed::new(deps.executions.clone(), deps.signals.clone(), Arc::clone(&deps.onlooker));
         tasks.spawn(feed.clone().run(shutdown.clone()));
         let admissions = Admissions::new(&deps, &definitions);
         let app = App { deps: Arc::clone(&deps), definitions, guard, admissions, feed, identities };
@@ -142,6 +142,7 @@ fn dependencies(args: &Args, aws: &aws_config::SdkConfig, pool: &PgPool, clock: 
         pool: pool.clone(),
         clock: Arc::clone(clock),
         machines: Arc::new(adapters::Ec2Machines::new(Ec2::single_tries(aws), limiter.clone())),
+        onlooker: Arc::new(Onlooker::new(pool.clone(), Arc::clone(clock), limiter.clone())),
         limiter,
         certificates: Arc::new(adapters::KmsCertificates::new(key)),
         executions: Store::new(pool.clone(), Arc::clone(clock)),

@@ -1,4 +1,5 @@
-//! Forgets what nobody will ask for any more: delivered messages, old idempotency keys, finished exports.
+//! Forgets what nobody will ask for any more: delivered messages, old idempotency keys, finished
+//! exports, how machines that have ended were placed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,6 +51,15 @@ impl Pruner {
             "delete from outbox where delivered_at < $1",
             "delete from export_batch where finished_at < $1",
             "delete from idempotency where created_at < $1",
+            "delete from placement p using instance i where i.id = p.instance_id and i.ended_at < $1",
+            "delete from batch_member m using instance i where i.id = m.instance_id and i.ended_at < $1",
+            // With the user data that were sent; a machine's token is of no use once its attempt is settled.
+            "delete from launch_attempt a using batch b \
+             where b.id = a.batch_id and b.next_run_at is null and a.settled_at < $1",
+            "delete from batch b where next_run_at is null and created_at < $1 \
+             and not exists (select from placement p where p.batch_id = b.id) \
+             and not exists (select from batch_member m where m.batch_id = b.id) \
+             and not exists (select from launch_attempt a where a.batch_id = b.id)",
         ] {
             removed += sqlx::query(sql).bind(before).execute(&self.deps.pool).await?.rows_affected();
         }

@@ -42,7 +42,7 @@ pub use args::{SimulatorArgs, run};
 pub use clock::{Clock, ShiftedClock, SystemClock};
 pub use config::{BootOutcome, BucketSize, EventSettings, Settings, SimulatorConfig, Span, Timings};
 pub use control::{
-    Capacity, InstanceView, Milestones, NextBootOutcome,
+    Capacity, IdleReported, InstanceView, Milestones, NextBootOutcome, SaidIdle,
     client::{Control, ControlError},
 };
 pub use faults::{Fault, FaultKind};

@@ -24,6 +24,9 @@ notices! {
     TOTP_ENABLED = "totp-enabled",
         "Your second factor is set up and all sessions were ended. Sign in with your password and a code.";
     PASSWORD_CHANGED = "password-changed", "Your password is changed.";
+    STOP_SKIPPED = "stop-skipped", "The planned stop is left out once. The one after it stays.";
+    LIMIT_SET = "limit-set", "The limit is set. It holds from the next machine on.";
+    LIMIT_REMOVED = "limit-removed", "The limit is removed.";
     EXTENDED = "extended", "The machine's end is being moved.";
     CANCELLED = "cancelled", "Cancelled. Everything that was begun is being undone.";
     CONFIGURATION_SAVED = "configuration-saved", "Saved as a new version. Users get it once it is published.";

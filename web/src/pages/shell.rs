@@ -16,6 +16,8 @@ pub(crate) enum Section {
     Configurations,
     /// Admin: users.
     Users,
+    /// Admin: limits.
+    Limits,
     /// Admin: statistics.
     Statistics,
     /// Admin: everybody's machines.
@@ -73,7 +75,11 @@ impl Shell {
     pub(crate) fn is_in_admin(&self) -> bool {
         matches!(
             self.section,
-            Section::Configurations | Section::Users | Section::Statistics | Section::AllMachines
+            Section::Configurations
+                | Section::Users
+                | Section::Limits
+                | Section::Statistics
+                | Section::AllMachines
         )
     }
 }

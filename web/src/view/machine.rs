@@ -2,7 +2,7 @@ use chrono::{DateTime, Utc};
 use cloudapp_contract::instance::Instance;
 use cloudapp_domain::{InstanceState, OnStop};
 
-use super::{market_label, moment, price, relative};
+use super::{Upcoming, market_label, moment, price, relative, upcoming};
 
 /// The colour that a state is shown in; never the only thing that tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +73,8 @@ pub(crate) struct MachineView {
     pub(crate) tone: Tone,
     /// A sentence about now: what is waited for, when it ends.
     pub(crate) summary: String,
+    /// What will happen to it by itself, soon.
+    pub(crate) upcoming: Vec<Upcoming>,
     /// Why it failed or was ended.
     pub(crate) why: Option<String>,
     /// Type, zone, market: what is known of them.
@@ -111,6 +113,7 @@ impl MachineView {
             state: state_label(state),
             tone: state_tone(state),
             summary: summary(machine, now),
+            upcoming: upcoming(machine, now),
             why: machine
                 .failure
                 .as_ref()

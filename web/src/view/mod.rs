@@ -4,14 +4,19 @@ pub(crate) mod chart;
 mod machine;
 mod progress;
 mod time;
+mod upcoming;
 
 pub(crate) use machine::{MachineView, Tone, hours_left, state_label, state_tone};
 pub(crate) use progress::ProgressView;
 pub(crate) use time::{duration, moment, relative};
+pub(crate) use upcoming::{Upcoming, WayOut, upcoming};
 
 use cloudapp_contract::configuration::Configuration;
 use cloudapp_domain::configuration::{ConfigurationState, MarketChoice};
 use cloudapp_domain::{Market, PricePerHour};
+
+/// For fields whose messages stand elsewhere.
+pub(crate) const NO_MESSAGES: &[String] = &[];
 
 /// `1 hour`, `8 hours`.
 pub(crate) fn count(number: impl Into<i64>, one: &str, many: &str) -> String {

@@ -70,6 +70,8 @@ pub fn machine(
         ready_at: None,
         expires_at: Some(now + TimeDelta::minutes(438)),
         max_expires_at: Some(now + TimeDelta::hours(72)),
+        stop_at: None,
+        idle_stop_at: None,
         ended_at: state.is_final().then(|| now - TimeDelta::minutes(12)),
         notes: Vec::new(),
     }
@@ -108,6 +110,7 @@ pub fn launch(machine: &Instance, done: usize, now: DateTime<Utc>) -> Execution 
         instance_id: machine.id,
         steps,
         failure: None,
+        queue: None,
         created_at: began,
         finished_at: finished.then_some(now),
     }

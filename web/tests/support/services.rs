@@ -2,7 +2,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use axum::extract::{Path, Query, State};
 use axum::response::IntoResponse;
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use chrono::{DateTime, TimeDelta, Utc};
 use cloudapp_chassis::ApiError;
@@ -11,8 +11,9 @@ use cloudapp_contract::configuration::{Configuration, ConfigurationVersion};
 use cloudapp_contract::execution::{Execution, ExecutionStatus, LoginDetails};
 use cloudapp_contract::instance::{
     Accepted, CreateInstance, ExtendInstance, ForceStop, ForceStopOutcome, ForceStopped, Instance,
-    InstanceQuery, OwnerFilter, RequestCredentials,
+    InstanceQuery, OwnerFilter, RequestCredentials, SkipStop,
 };
+use cloudapp_contract::limits::{GroupLimit, LimitSource, Limits, MyLimits, SetGroupLimit, SetUserLimit};
 use cloudapp_contract::revocation::{Revocation, Revoke};
 use cloudapp_contract::stats::{FailuresRow, InstanceHoursRow, LaunchesRow, Stats, StatsQuery};
 use cloudapp_contract::{Page, ProblemCode};
@@ -38,6 +39,7 @@ pub struct World {
     /// What was done: `stop {id}` and the like.
     pub done: Vec<String>,
     pub limit_reached: bool,
+    pub limits: Option<Limits>,
     pub stats_down: bool,
 }
 
@@ -82,6 +84,11 @@ impl FakeServices {
             .route("/api/executions/{id}", get(execution))
             .route("/api/executions/{id}/events", get(events))
             .route("/api/executions/{id}/cancel", post(cancel))
+            .route("/api/instances/{id}/skip-stop", post(skip_stop))
+            .route("/api/limits", get(limits))
+            .route("/api/limits/me", get(my_limits))
+            .route("/api/limits/groups/{group}", put(set_group_limit).delete(remove_group_limit))
+            .route("/api/limits/users/{sub}", put(set_user_limit).delete(remove_user_limit))
             .route("/api/revocations", post(revoke))
             .route("/api/revocations/{subject}", get(revocation))
             .route("/api/stats/launches", get(launches))
@@ -117,6 +124,7 @@ impl FakeServices {
             instance_id: machine.id,
             steps: Vec::new(),
             failure: None,
+            queue: None,
             created_at: self.clock.now(),
             finished_at: None,
         };
@@ -438,4 +446,74 @@ async fn force_stop(
     fake.find(id)?;
     fake.world().done.push(format!("force-stop {id}: {}", request.reason));
     Ok(Json(ForceStopped { outcome: ForceStopOutcome::Terminating }))
+}
+
+async fn skip_stop(
+    State(fake): State<FakeServices>,
+    Path(id): Path<Uuid>,
+    Body(request): Body<SkipStop>,
+) -> Result<Json<Instance>, ApiError> {
+    let machine = fake.find(id)?;
+    fake.world().done.push(format!("skip {}", request.stop_at.to_rfc3339()));
+    Ok(Json(machine))
+}
+
+fn no_limits() -> Limits {
+    Limits { machines_per_user: 3, groups: vec![], users: vec![] }
+}
+
+async fn limits(State(fake): State<FakeServices>) -> Json<Limits> {
+    Json(fake.world().limits.clone().unwrap_or_else(no_limits))
+}
+
+async fn my_limits(State(fake): State<FakeServices>, headers: HeaderMap) -> Result<Json<MyLimits>, ApiError> {
+    let sub = caller(&headers)?;
+    let world = fake.world();
+    let mine = |machine: &&Instance| machine.owner.as_str() == sub && !machine.state.is_final();
+    let used = u32::try_from(world.machines.iter().filter(mine).count()).unwrap();
+    let (limit, source) = (3, LimitSource::Default);
+    Ok(Json(MyLimits { used, limit, source, group: None, groups: vec![], refusal: None }))
+}
+
+async fn set_group_limit(
+    State(fake): State<FakeServices>,
+    Path(group): Path<String>,
+    Body(wanted): Body<SetGroupLimit>,
+) -> Result<http::StatusCode, ApiError> {
+    if wanted.machines_per_member.is_some_and(|machines| machines > 1_000) {
+        return Err(FieldErrors::one("machines_per_member", "must be at most 1000").into());
+    }
+    let now = fake.clock.now();
+    let mut world = fake.world();
+    world.done.push(format!("limit {group}"));
+    let set = GroupLimit {
+        group: group.parse().unwrap(),
+        machines_per_member: wanted.machines_per_member,
+        machines_together: wanted.machines_together,
+        changed_by: "sub-grace".parse().unwrap(),
+        changed_at: now,
+    };
+    world.limits.get_or_insert_with(no_limits).groups.push(set);
+    Ok(http::StatusCode::NO_CONTENT)
+}
+
+async fn remove_group_limit(State(fake): State<FakeServices>, Path(group): Path<String>) -> http::StatusCode {
+    let mut world = fake.world();
+    world.done.push(format!("unlimit {group}"));
+    world.limits = None;
+    http::StatusCode::NO_CONTENT
+}
+
+async fn set_user_limit(
+    State(fake): State<FakeServices>,
+    Path(sub): Path<String>,
+    Body(wanted): Body<SetUserLimit>,
+) -> http::StatusCode {
+    fake.world().done.push(format!("limit {sub} to {}", wanted.machines));
+    http::StatusCode::NO_CONTENT
+}
+
+async fn remove_user_limit(State(fake): State<FakeServices>, Path(sub): Path<String>) -> http::StatusCode {
+    fake.world().done.push(format!("unlimit {sub}"));
+    http::StatusCode::NO_CONTENT
 }

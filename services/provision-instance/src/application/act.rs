@@ -2,7 +2,7 @@ use chrono::TimeDelta;
 use cloudapp_chassis::ApiError;
 use cloudapp_chassis::token::{Caller, Guard};
 use cloudapp_contract::ProblemCode;
-use cloudapp_contract::instance::Accepted;
+use cloudapp_contract::instance::{Accepted, NoteKind};
 use cloudapp_domain::configuration::FieldErrors;
 use cloudapp_domain::{ExecutionId, ExecutionKind, IdempotencyKey, InstanceId, InstanceState, OnStop};
 use cloudapp_workflow::{Definitions, NewExecution, StoreError};
@@ -13,8 +13,11 @@ use super::create::key_reused;
 use super::executions::cancelled_by;
 use super::idempotency::{self, Answered, Known};
 use crate::deps::Deps;
-use crate::instance::{InstanceRecord, lock};
+use crate::instance::{InstanceRecord, Note, lock, note};
 use crate::lifecycle::{EndInput, ExtendInput};
+
+/// Who acts where nobody asked, in a machine's notes.
+pub(crate) const CLOUDAPP: &str = "cloudapp";
 
 /// What can be asked of a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -129,13 +132,21 @@ pub(crate) async fn by_cloudapp(
     definitions: &Definitions,
     id: InstanceId,
     ask: Ask,
-    reason: &str,
+    (kind, reason): (NoteKind, &str),
 ) -> Result<bool, ActError> {
     let mut transaction = deps.pool.begin().await?;
     let Some(instance) = lock(&mut transaction, id).await? else { return Ok(false) };
     let input = Input { reason: Some(reason), own: false };
     match carry_out(deps, definitions, &mut transaction, &instance, ask, input).await {
-        Ok(_) => {
+        Ok(accepted) => {
+            let noted = Note {
+                instance: id.as_uuid(),
+                dedupe: format!("{}:{}", kind.as_str(), accepted.execution_id),
+                kind,
+                sentence: reason.to_owned(),
+                actor: Some(CLOUDAPP.to_owned()),
+            };
+            note(&mut transaction, deps.clock.now(), &[noted]).await?;
             transaction.commit().await?;
             deps.signals.work();
             Ok(true)

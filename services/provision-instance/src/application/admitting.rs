@@ -18,7 +18,7 @@ use super::idempotency::{self, Answered};
 use crate::column::Word;
 use crate::configurations::{self, Published};
 use crate::deps::Deps;
-use crate::instance::{InstanceRecord, Told, entry};
+use crate::instance::{InstanceRecord, Told, columns, entry};
 use crate::limits::{self, Share};
 use crate::outbox;
 use crate::pool::{self, Claimant, Claimed};
@@ -276,13 +276,13 @@ async fn insert(
     rows: Vec<serde_json::Value>,
 ) -> Result<Vec<InstanceRecord>, sqlx::Error> {
     sqlx::query_as(
-        "insert into instance (id, owner, owner_groups, state, configuration_id, configuration_version, \
+        concat!("insert into instance (id, owner, owner_groups, state, configuration_id, configuration_version, \
          configuration_name, login_user, on_stop, boot_report_required, ssh_public_key, lifetime_hours, max_lifetime_hours, \
          price_micros, execution_id, warm, created_at) \
          select id, owner, owner_groups, $2, configuration_id, configuration_version, configuration_name, \
              login_user, on_stop, boot_report_required, ssh_public_key, lifetime_hours, max_lifetime_hours, price_micros, \
              execution_id, warm, $3 \
-         from jsonb_populate_recordset(null::instance, $1) returning *",
+         from jsonb_populate_recordset(null::instance, $1) returning ", columns!()),
     )
     .bind(serde_json::Value::Array(rows))
     .bind(InstanceState::Requested.as_str())

@@ -8,7 +8,7 @@ use cloudapp_domain::{InstanceId, InstanceState};
 
 use super::login_details;
 use crate::deps::Deps;
-use crate::instance::{self, InstanceRecord};
+use crate::instance::{self, InstanceRecord, columns};
 use crate::ports::CertificateError;
 
 /// Why there is no fresh certificate.
@@ -67,7 +67,7 @@ pub(crate) async fn renew(
 }
 
 async fn remember_key(deps: &Deps, id: InstanceId, key: &str) -> Result<InstanceRecord, sqlx::Error> {
-    sqlx::query_as("update instance set ssh_public_key = $2 where id = $1 returning *")
+    sqlx::query_as(concat!("update instance set ssh_public_key = $2 where id = $1 returning ", columns!()))
         .bind(id.as_uuid())
         .bind(key)
         .fetch_one(&deps.pool)

@@ -12,7 +12,7 @@ use crate::deps::Deps;
 const DEFAULT_LIMIT: u16 = 50;
 const LARGEST_LIMIT: u16 = 200;
 
-/// An execution as the API shows it.
+/// An execution as the API shows it, but for its place in the queue.
 pub(crate) fn shown(view: ExecutionView) -> Execution {
     let steps = view.steps.into_iter().map(|step| Step {
         name: step.name,
@@ -28,6 +28,7 @@ pub(crate) fn shown(view: ExecutionView) -> Execution {
         instance_id: InstanceId::from(view.subject),
         steps: steps.collect(),
         failure: view.failure,
+        queue: None,
         created_at: view.created_at,
         finished_at: view.finished_at,
     }
@@ -44,7 +45,11 @@ pub(crate) async fn visible(
     let view =
         deps.executions.load(id).await.map_err(internal)?.ok_or_else(|| ApiError::not_found("execution"))?;
     access::require(guard, caller, &view.owner, "execution")?;
-    Ok(shown(view))
+    let mut execution = shown(view);
+    if !execution.state.is_final() {
+        deps.onlooker.line().await.tell(&mut execution);
+    }
+    Ok(execution)
 }
 
 /// Executions of everybody, newest first.

@@ -15,7 +15,7 @@ pub(crate) async fn fleet(deps: &Deps) -> Result<Fleet, sqlx::Error> {
     let (waiting, oldest, launching): (i64, Option<DateTime<Utc>>, i64) = sqlx::query_as(
         "select count(*) filter (where state = 'requested'), min(created_at) filter (where state = 'requested'), \
              count(*) filter (where state in ('launching', 'booting', 'starting')) \
-         from instance where state in ('requested', 'launching', 'booting', 'starting')",
+         from instance where pool is null and state in ('requested', 'launching', 'booting', 'starting')",
     )
     .fetch_one(&deps.pool)
     .await?;

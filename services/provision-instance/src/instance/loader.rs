@@ -7,7 +7,7 @@ use cloudapp_coalesce::{Bounds, Coalescer, Failed, Job};
 use cloudapp_domain::InstanceId;
 use sqlx::PgPool;
 
-use super::record::InstanceRecord;
+use super::record::{InstanceRecord, columns};
 
 /// One statement reads at most as many machines; two may be under way.
 const BOUNDS: Bounds = Bounds { items: 256, groups: 2 };
@@ -37,10 +37,11 @@ impl Job for Rows {
     type Error = sqlx::Error;
 
     async fn handle(&self, ids: &[InstanceId]) -> Result<Vec<Option<InstanceRecord>>, sqlx::Error> {
-        let rows: Vec<InstanceRecord> = sqlx::query_as("select * from instance where id = any($1)")
-            .bind(ids.iter().map(InstanceId::as_uuid).collect::<Vec<_>>())
-            .fetch_all(&self.0)
-            .await?;
+        let rows: Vec<InstanceRecord> =
+            sqlx::query_as(concat!("select ", columns!(), " from instance where id = any($1)"))
+                .bind(ids.iter().map(InstanceId::as_uuid).collect::<Vec<_>>())
+                .fetch_all(&self.0)
+                .await?;
         let rows: HashMap<InstanceId, InstanceRecord> = rows.into_iter().map(|row| (row.id(), row)).collect();
         // The same machine may be asked for twice.
         Ok(ids.iter().map(|id| rows.get(id).cloned()).collect())

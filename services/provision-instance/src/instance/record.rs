@@ -11,6 +11,20 @@ use uuid::Uuid;
 
 use crate::column::Word;
 
+/// The columns of [`InstanceRecord`] by name. Never `*`: while replicas of two versions run, a column that the newer
+/// one's migration adds would change the result of statements that the older one has prepared, and fail them.
+macro_rules! columns {
+    () => {
+        "id, owner, state, configuration_id, configuration_version, configuration_name, login_user, \
+         on_stop, boot_report_required, ssh_public_key, lifetime_hours, max_lifetime_hours, \
+         price_micros, execution_id, ec2_instance_id, ec2_state, ec2_state_reason, instance_type, \
+         zone, market, host, reason, failure, actor, generation, asked_at, placed_at, running_since, \
+         created_at, ready_at, expires_at, max_expires_at, ended_at, missing_since, warn_at, warn_end, \
+         stop_at, idle_stop_at, pool, warm"
+    };
+}
+pub(crate) use columns;
+
 /// A machine's row.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub(crate) struct InstanceRecord {
@@ -163,7 +177,10 @@ pub(crate) async fn load(
     executor: impl PgExecutor<'_>,
     id: InstanceId,
 ) -> Result<Option<InstanceRecord>, sqlx::Error> {
-    sqlx::query_as("select * from instance where id = $1").bind(id.as_uuid()).fetch_optional(executor).await
+    sqlx::query_as(concat!("select ", columns!(), " from instance where id = $1"))
+        .bind(id.as_uuid())
+        .fetch_optional(executor)
+        .await
 }
 
 /// One machine, nobody else changing it until the transaction ends.
@@ -171,7 +188,7 @@ pub(crate) async fn lock(
     connection: &mut PgConnection,
     id: InstanceId,
 ) -> Result<Option<InstanceRecord>, sqlx::Error> {
-    sqlx::query_as("select * from instance where id = $1 for update")
+    sqlx::query_as(concat!("select ", columns!(), " from instance where id = $1 for update"))
         .bind(id.as_uuid())
         .fetch_optional(connection)
         .await
@@ -182,7 +199,7 @@ pub(crate) async fn load_by_ec2_id(
     executor: impl PgExecutor<'_>,
     id: &Ec2InstanceId,
 ) -> Result<Option<InstanceRecord>, sqlx::Error> {
-    sqlx::query_as("select * from instance where ec2_instance_id = $1")
+    sqlx::query_as(concat!("select ", columns!(), " from instance where ec2_instance_id = $1"))
         .bind(id.as_str())
         .fetch_optional(executor)
         .await

@@ -4,7 +4,7 @@ use cloudapp_domain::{Clock, ExecutionId, Failure, InstanceState};
 use sqlx::PgConnection;
 
 use super::event::{Told, tell};
-use super::record::InstanceRecord;
+use super::record::{InstanceRecord, columns};
 
 /// Sets a legal next state. `false` if it is not one (or the machine has changed since it was read): then nothing is
 /// written, and whoever asked looks again.
@@ -46,11 +46,12 @@ pub(crate) async fn close(
     ending: Ending<'_>,
 ) -> Result<bool, sqlx::Error> {
     let now: DateTime<Utc> = clock.now();
-    let closed: Option<InstanceRecord> = sqlx::query_as(
+    let closed: Option<InstanceRecord> = sqlx::query_as(concat!(
         "update instance set state = $2, reason = coalesce(reason, $3), failure = coalesce($4, failure), \
              ended_at = $5, running_since = null, look_at = null \
-         where id = $1 and state not in ('terminated', 'failed') returning *",
-    )
+         where id = $1 and state not in ('terminated', 'failed') returning ",
+        columns!()
+    ))
     .bind(instance.id().as_uuid())
     .bind(ending.state.as_str())
     .bind(ending.reason)

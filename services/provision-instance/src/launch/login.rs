@@ -12,7 +12,7 @@ use cloudapp_workflow::{Applied, Step, StepContext, StepError, Undone};
 use crate::application::login_details;
 use crate::crash::CrashPoint;
 use crate::deps::Deps;
-use crate::instance::{InstanceRecord, Told, entry};
+use crate::instance::{InstanceRecord, Told, columns, entry};
 use crate::outbox::{self, Entry, Topic};
 
 /// When the machine became usable.
@@ -85,12 +85,13 @@ impl Login {
     ) -> Result<Option<InstanceRecord>, StepError> {
         let now = self.deps.clock.now();
         // The first time decides when the lifetime ends.
-        let ready = sqlx::query_as(
+        let ready = sqlx::query_as(concat!(
             "update instance set state = 'ready', running_since = $2, ready_at = coalesce(ready_at, $2), \
                  expires_at = coalesce(expires_at, $3), max_expires_at = coalesce(max_expires_at, $4), \
                  look_at = $5, reason = null, actor = null \
-             where id = $1 and state in ('booting', 'starting') returning *",
-        )
+             where id = $1 and state in ('booting', 'starting') returning ",
+            columns!()
+        ))
         .bind(instance.id().as_uuid())
         .bind(now)
         .bind(now + TimeDelta::hours(i64::from(instance.lifetime_hours)))

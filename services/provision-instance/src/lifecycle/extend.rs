@@ -9,7 +9,7 @@ use cloudapp_workflow::{Applied, Step, StepContext, StepError, Undone};
 use serde::{Deserialize, Serialize};
 
 use crate::deps::Deps;
-use crate::instance::{InstanceRecord, Told, tell};
+use crate::instance::{InstanceRecord, Told, columns, tell};
 
 /// What an extension was asked with. Both ends are frozen, so that a repeat extends no further.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,10 +56,11 @@ impl Extend {
         let (end, before) = ends(&input);
         let instance = self.0.subject(context).await?;
         let mut transaction = context.begin().await?;
-        let row: Option<InstanceRecord> = sqlx::query_as(
+        let row: Option<InstanceRecord> = sqlx::query_as(concat!(
             "update instance set expires_at = case when expires_at = $3 then $2 else expires_at end \
-             where id = $1 and state not in ('terminated', 'failed', 'terminating') returning *",
-        )
+             where id = $1 and state not in ('terminated', 'failed', 'terminating') returning ",
+            columns!()
+        ))
         .bind(instance.id().as_uuid())
         .bind(end)
         .bind(before)

@@ -64,6 +64,13 @@ impl Step for Stop {
             Ok(machines) if machines.iter().any(|m| m.state == cloudapp_ec2::MachineState::Running) => {
                 let mut transaction = context.begin().await?;
                 set_state(&mut transaction, &instance, InstanceState::Ready).await?;
+                let input: EndInput =
+                    serde_json::from_value(context.execution.input.clone()).unwrap_or_default();
+                sqlx::query("update instance set reason = null where id = $1 and reason = $2")
+                    .bind(instance.id().as_uuid())
+                    .bind(input.reason)
+                    .execute(&mut *transaction)
+                    .await?;
                 transaction.commit().await?;
                 Ok(Undone::Done)
             }

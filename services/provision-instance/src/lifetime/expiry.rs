@@ -1,3 +1,4 @@
+use cloudapp_contract::instance::NoteKind;
 use cloudapp_domain::InstanceId;
 use cloudapp_workflow::Definitions;
 use uuid::Uuid;
@@ -22,7 +23,14 @@ pub(super) async fn end_expired(deps: &Deps, definitions: &Definitions) -> Resul
     .fetch_all(&deps.pool)
     .await?;
     for id in &expired {
-        act::by_cloudapp(deps, definitions, InstanceId::from(*id), Ask::Destroy, REASON).await?;
+        act::by_cloudapp(
+            deps,
+            definitions,
+            InstanceId::from(*id),
+            Ask::Destroy,
+            (NoteKind::LifetimeEnded, REASON),
+        )
+        .await?;
     }
     Ok(expired.len())
 }

@@ -1,14 +1,15 @@
 use chrono::{DateTime, TimeDelta, Utc};
-use cloudapp_contract::event::EventKind;
+use cloudapp_contract::instance::NoteKind;
 use cloudapp_domain::InstanceId;
 use cloudapp_workflow::Definitions;
 use uuid::Uuid;
 
 use super::BATCH;
 use super::decide::{Idle, Use, idle, spoken};
+use super::told::warn_owner;
 use crate::application::act::{self, ActError, Ask};
 use crate::deps::Deps;
-use crate::instance::{self, Told, tell};
+use crate::instance;
 
 /// A machine about whose use there is something to decide.
 #[derive(Debug, sqlx::FromRow)]
@@ -34,7 +35,8 @@ impl Candidate {
 /// Warns of and stops machines that nobody uses; how many.
 pub(super) async fn look(deps: &Deps, definitions: &Definitions) -> Result<usize, ActError> {
     let now = deps.clock.now();
-    // Those that have been warned of, and those that have been idle for half their time; the decision is exact.
+    // Those that have been warned of, and those that have been idle for half their time; the decision is exact. What a
+    // machine said before it was rebooted does not count.
     let candidates: Vec<Candidate> = sqlx::query_as(
         "select i.id, i.idle_stop_minutes, i.idle_stop_at, r.idle_since, r.received_at \
          from instance i join idle_report r on r.instance_id = i.id and r.generation = i.generation \
@@ -42,6 +44,7 @@ pub(super) async fn look(deps: &Deps, definitions: &Definitions) -> Result<usize
              and i.idle_stop_minutes is not null \
              and (i.idle_stop_at is not null \
                   or r.idle_since <= $1 - make_interval(secs => 30 * i.idle_stop_minutes)) \
+             and not exists (select from boot_report b where b.instance_id = i.id and b.received_at > r.received_at) \
          order by coalesce(i.idle_stop_at, r.idle_since) limit $2",
     )
     .bind(now)
@@ -57,7 +60,8 @@ pub(super) async fn look(deps: &Deps, definitions: &Definitions) -> Result<usize
             Idle::Warn { stop_at } => acted += usize::from(warn(deps, &candidate, stop_at).await?),
             Idle::Stop { idle_for } => {
                 let reason = format!("It was idle for {}.", spoken(idle_for));
-                let asked = act::by_cloudapp(deps, definitions, id, Ask::Stop, &reason).await?;
+                let why = (NoteKind::StoppedIdle, reason.as_str());
+                let asked = act::by_cloudapp(deps, definitions, id, Ask::Stop, why).await?;
                 if asked {
                     // Should the stop come to nothing, its owner is warned again first.
                     set_stop(deps, &candidate, None).await?;
@@ -90,7 +94,7 @@ async fn set_stop(
 async fn warn(deps: &Deps, candidate: &Candidate, stop_at: DateTime<Utc>) -> Result<bool, sqlx::Error> {
     let id = InstanceId::from(candidate.id);
     let mut transaction = deps.pool.begin().await?;
-    let Some(mut row) = instance::lock(&mut transaction, id).await? else { return Ok(false) };
+    let Some(row) = instance::lock(&mut transaction, id).await? else { return Ok(false) };
     if row.idle_stop_at.is_some() || row.state().is_final() {
         return Ok(false);
     }
@@ -99,17 +103,10 @@ async fn warn(deps: &Deps, candidate: &Candidate, stop_at: DateTime<Utc>) -> Res
         .bind(stop_at)
         .execute(&mut *transaction)
         .await?;
-    row.reason = Some(format!(
-        "Nobody uses it: it stops at {} unless somebody does.",
-        stop_at.format("%Y-%m-%d %H:%M UTC")
-    ));
-    let told = Told {
-        kind: EventKind::Warned,
-        dedupe: format!("{id}:idle:{}", stop_at.timestamp_millis()),
-        execution: None,
-        running_since: None,
-    };
-    tell(&mut transaction, deps.clock.as_ref(), &row, told).await?;
+    let sentence =
+        format!("Nobody uses it: it stops at {} unless somebody does.", stop_at.format("%Y-%m-%d %H:%M UTC"));
+    warn_owner(&mut transaction, deps, &row, format!("idle:{}", stop_at.timestamp_millis()), sentence)
+        .await?;
     transaction.commit().await?;
     Ok(true)
 }

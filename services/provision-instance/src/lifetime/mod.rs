@@ -13,6 +13,7 @@ mod idle;
 mod idle_report;
 mod schedule;
 mod timetable;
+mod told;
 mod warnings;
 
 use std::sync::Arc;

@@ -2,7 +2,7 @@ use chrono::{DateTime, Utc};
 use cloudapp_chassis::ApiError;
 use cloudapp_chassis::token::{Caller, Guard};
 use cloudapp_contract::ProblemCode;
-use cloudapp_contract::instance::Instance;
+use cloudapp_contract::instance::{Instance, NoteKind};
 use cloudapp_domain::{InstanceId, InstanceState};
 use cloudapp_workflow::Definitions;
 use uuid::Uuid;
@@ -38,8 +38,8 @@ pub(super) async fn stop_due(deps: &Deps, definitions: &Definitions) -> Result<u
                 let reason = format!(
                     "Its configuration stops machines by schedule ({schedule}). Start it again whenever you like."
                 );
-                let asked =
-                    act::by_cloudapp(deps, definitions, InstanceId::from(id), Ask::Stop, &reason).await?;
+                let why = (NoteKind::StoppedBySchedule, reason.as_str());
+                let asked = act::by_cloudapp(deps, definitions, InstanceId::from(id), Ask::Stop, why).await?;
                 stopped += usize::from(asked);
                 asked
             }

@@ -1,13 +1,13 @@
 use chrono::{DateTime, Utc};
-use cloudapp_contract::event::EventKind;
 use cloudapp_domain::InstanceId;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::BATCH;
 use super::decide::{Lead, next, spoken, told_by};
+use super::told::warn_owner;
 use crate::deps::Deps;
-use crate::instance::{self, Told, tell};
+use crate::instance;
 
 /// Plans the warnings before ends that are new, and tells those that are due; how many were told.
 pub(super) async fn warn(deps: &Deps) -> Result<usize, sqlx::Error> {
@@ -65,7 +65,7 @@ async fn set(
 async fn tell_one(deps: &Deps, id: InstanceId) -> Result<bool, sqlx::Error> {
     let now = deps.clock.now();
     let mut transaction = deps.pool.begin().await?;
-    let Some(mut row) = instance::lock(&mut transaction, id).await? else { return Ok(false) };
+    let Some(row) = instance::lock(&mut transaction, id).await? else { return Ok(false) };
     let (Some(since), Some(end), Some(due)) = (row.ready_at, row.expires_at, row.warn_at) else {
         return Ok(false);
     };
@@ -75,14 +75,8 @@ async fn tell_one(deps: &Deps, id: InstanceId) -> Result<bool, sqlx::Error> {
     }
     let lead = told_by(since, end, due, now);
     if let Some(lead) = lead {
-        row.reason = Some(sentence(lead, end));
-        let told = Told {
-            kind: EventKind::Warned,
-            dedupe: format!("{id}:ends:{}:{}", end.timestamp(), lead.length().num_minutes()),
-            execution: None,
-            running_since: None,
-        };
-        tell(&mut transaction, deps.clock.as_ref(), &row, told).await?;
+        let dedupe = format!("ends:{}:{}", end.timestamp(), lead.length().num_minutes());
+        warn_owner(&mut transaction, deps, &row, dedupe, sentence(lead, end)).await?;
     }
     set(&mut transaction, id.as_uuid(), end, next(since, end, now)).await?;
     transaction.commit().await?;

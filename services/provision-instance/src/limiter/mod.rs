@@ -89,12 +89,6 @@ impl Limiter {
         Self(Some(Arc::new(Limited { ledger, clock, factor, queues })))
     }
 
-    /// Never in the way; for tests and benchmarks of everything else.
-    #[cfg(test)]
-    pub(crate) const fn off() -> Self {
-        Self(None)
-    }
-
     /// One call, and as many machines as there are tokens for within `want`, if at least its start. Does not wait.
     ///
     /// # Errors

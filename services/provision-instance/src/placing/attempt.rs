@@ -174,7 +174,7 @@ pub(super) async fn settle(
 
 /// The token follows from what is asked and how often, never from the try: the same attempt is the same request
 /// however often it is sent, another attempt or another shape is another request.
-pub(super) fn client_token(batch: BatchId, number: i32, offering: &Offering) -> String {
+pub(crate) fn client_token(batch: BatchId, number: i32, offering: &Offering) -> String {
     let subnet = offering.subnet.as_ref().map_or("", |subnet| subnet.id.as_str());
     let shape = format!("{batch}|{number}|{}|{subnet}|{}", offering.instance_type, offering.market);
     Sha256::digest(shape).iter().map(|byte| format!("{byte:02x}")).collect()

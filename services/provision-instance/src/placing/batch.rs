@@ -138,7 +138,7 @@ impl Placer {
         let Sending { attempt, before, sent_at } = sending;
         let answer = self.call(held, &attempt).await?;
         let counted = answer.as_ref().map(|machines| (living(machines).count(), machines.len()));
-        let verdict = verdict(counted);
+        let verdict = verdict(counted, before.is_some());
         let refusal = answer.as_ref().err().map_or("", Ec2Error::code);
         match verdict {
             Verdict::Assign => {
@@ -166,6 +166,10 @@ impl Placer {
                     self.note_doubt(held, &attempt, doubt, false).await?;
                 }
                 Ok(Next::Rest(self.pause(held)))
+            }
+            Verdict::LookFirst => {
+                self.note_doubt(held, &attempt, before, false).await?;
+                self.look(held, &attempt, 1).await
             }
             Verdict::Fail => {
                 if let Err(error) = answer {

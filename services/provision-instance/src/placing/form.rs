@@ -41,7 +41,10 @@ enum Outcome {
     Batch(Held, Attempt),
     /// Nothing to ask for: others were faster, or nobody can have a machine.
     Nothing,
+    /// There is no turn before then, for anybody.
     NotBefore(DateTime<Utc>),
+    /// This configuration cannot be prepared before then.
+    Unprepared(DateTime<Utc>),
 }
 
 #[derive(sqlx::FromRow)]
@@ -133,6 +136,7 @@ impl Placer {
                         formed.batches.push((held, attempt));
                     }
                     Outcome::Nothing => {}
+                    Outcome::Unprepared(at) => formed.again_at(at),
                     Outcome::NotBefore(at) => {
                         formed.again_at(at);
                         // Every other group would ask for the same tokens.
@@ -173,7 +177,7 @@ impl Placer {
             Err(NoRecipe::Never(failure)) => return self.refuse(row, &failure).await,
             Err(NoRecipe::NotNow(error)) => {
                 tracing::warn!(error = %cloudapp_chassis::error::Chain(&error), "a launch cannot be prepared");
-                return Ok(Outcome::NotBefore(self.deps.clock.now() + PATIENCE));
+                return Ok(Outcome::Unprepared(self.deps.clock.now() + PATIENCE));
             }
         };
         let refused = &row.refusals.0;

@@ -31,8 +31,10 @@ mod tags;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
+#[cfg(test)]
+pub(crate) use attempt::client_token;
 pub(crate) use attempt::live_tokens;
-pub(crate) use line::{Line, Onlooker};
+pub(crate) use line::Onlooker;
 pub(crate) use placer::Placer;
 pub(crate) use queue::{Placement, abandon, disown, enqueue, leave, load};
 pub(crate) use tags::OwnerTags;

@@ -9,7 +9,7 @@ use cloudapp_domain::configuration::FieldErrors;
 use cloudapp_domain::{InstanceId, InstanceState};
 
 use crate::app::App;
-use crate::instance::InstanceRecord;
+use crate::instance::{InstanceRecord, columns};
 
 const DEFAULT_LIMIT: u16 = 50;
 const LARGEST_LIMIT: u16 = 200;
@@ -71,10 +71,12 @@ impl Wanted {
     }
 
     async fn load(&self, app: &App) -> Result<Page<Instance>, sqlx::Error> {
-        let mut rows: Vec<InstanceRecord> = sqlx::query_as(
-            "select * from instance where pool is null and ($1::text is null or owner = $1) and state = any($2) \
-             and ($3::uuid is null or id < $3) order by id desc limit $4",
-        )
+        let mut rows: Vec<InstanceRecord> = sqlx::query_as(concat!(
+            "select ",
+            columns!(),
+            " from instance where pool is null and ($1::text is null or owner = $1) and state = any($2) \
+             and ($3::uuid is null or id < $3) order by id desc limit $4"
+        ))
         .bind(&self.owner)
         .bind(&self.states)
         .bind(self.before.map(|id| id.as_uuid()))

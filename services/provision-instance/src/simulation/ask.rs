@@ -5,6 +5,7 @@ use cloudapp_ec2::Ec2Error;
 
 use super::ec2::{Machine, Request};
 use super::grace_is_over;
+use super::invariants::Invariant;
 use super::mutants::Mutant;
 use super::placing::{Attempt, Batch, offerings};
 use super::replica::{Lost, Process};
@@ -72,12 +73,11 @@ impl Hands<'_> {
         let (no, fence) = (self.batch, self.fence);
         self.process
             .commit(move |world, now| {
-                let unfenced = world.broken(Mutant::BatchFenceNotChecked);
                 let ours = world
                     .db
                     .batches
                     .get(&no)
-                    .is_some_and(|batch| batch.attempt.is_some() && (unfenced || batch.fence == fence));
+                    .is_some_and(|batch| batch.attempt.is_some() && batch.fence == fence);
                 ours.then(|| action(world, now, no))
             })
             .await
@@ -141,12 +141,19 @@ impl Hands<'_> {
             unique.map_or_else(|| attempt.token.clone(), |unique| format!("{}-{unique}", attempt.token))
         });
         let request = Request { token, offering: attempt.offering, count: attempt.count, batch: held.no };
+        let (batch, fence, number) = (held.no, self.fence, attempt.number);
         let answer = process
-            .ec2(Family::RunInstances, attempt.count, move |world| world.run_instances(&request))
+            .ec2(Family::RunInstances, attempt.count, move |world| {
+                world.note_late(&request, batch, fence, number);
+                world.run_instances(&request)
+            })
             .await;
+        let in_doubt = attempt.uncertain_since.is_some();
         let judged = match &answer {
-            Ok(machines) => verdict(Ok((machines.iter().filter(|m| m.lives()).count(), machines.len()))),
-            Err(error) => verdict(Err(error)),
+            Ok(machines) => {
+                verdict(Ok((machines.iter().filter(|m| m.lives()).count(), machines.len())), in_doubt)
+            }
+            Err(error) => verdict(Err(error), in_doubt),
         };
         let judged = sim.with(|world| misjudged(world, judged));
         sim.with(|world| world.tell(|| format!("batch {}, attempt {}: {judged:?}", held.no, attempt.number)));
@@ -178,9 +185,16 @@ impl Hands<'_> {
                 self.doubt(in_doubt_since(before, sent_at, certain)).await?;
                 self.rest(TimeDelta::seconds(2)).await
             }
-            // Refused, but an earlier sending may have been executed: it is looked for first.
-            Verdict::Fail if before.is_some() => self.mismatched().await,
-            Verdict::Fail => self.settle(PlacementState::Failed).await,
+            Verdict::LookFirst => {
+                self.doubt(before).await?;
+                self.look(attempt).await
+            }
+            Verdict::Fail => {
+                if matches!(answer, Err(Ec2Error::Capacity(_))) {
+                    sim.with(|world| world.check_fallback(held));
+                }
+                self.settle(PlacementState::Failed).await
+            }
         }
     }
 
@@ -216,7 +230,8 @@ fn misjudged(world: &World, judged: Verdict) -> Verdict {
     match (world.mutant, judged) {
         (Some(Mutant::ThrottleIsRefusal), Verdict::Throttled)
         | (Some(Mutant::LostReplyIsRefusal), Verdict::Again { executed: true }) => Verdict::AskAnew,
-        (Some(Mutant::CapacityIsTheEnd), Verdict::MoveOn(_)) => Verdict::Fail,
+        (Some(Mutant::CapacityIsTheEnd), Verdict::MoveOn(_))
+        | (Some(Mutant::RefusalEndsDoubt), Verdict::LookFirst) => Verdict::Fail,
         (Some(Mutant::CapacityIsSuccess), Verdict::MoveOn(_)) => Verdict::Assign,
         (Some(Mutant::TerminatedIsAskedAgain), Verdict::AskAnew) => Verdict::Again { executed: false },
         _ => judged,
@@ -224,6 +239,27 @@ fn misjudged(world: &World, judged: Verdict) -> Verdict {
 }
 
 impl World {
+    /// A launch fails for want of capacity only when every offering was asked for.
+    fn check_fallback(&mut self, batch: &Batch) {
+        let (no, asked, all) = (batch.no, batch.refused.len() + 1, offerings(batch.configuration).len());
+        if asked < all {
+            self.violate(Invariant::FallbackToTheLast, || {
+                format!("batch {no} gave up after {asked} of {all} offerings")
+            });
+        }
+    }
+
+    /// A placer that froze just before it sent an attempt may send it after others have settled that: no fence of ours
+    /// reaches EC2. What such a sending makes is nobody's, and the reconciler's to end.
+    fn note_late(&mut self, request: &Request, batch: u32, fence: u64, number: i32) {
+        let ours = self.db.batches.get(&batch).is_some_and(|batch| {
+            batch.fence == fence && batch.attempt.as_ref().is_some_and(|attempt| attempt.number == number)
+        });
+        if !ours {
+            self.ec2.late.insert(request.token.clone());
+        }
+    }
+
     /// The offering is not to be had: the batch goes on with the next, and others hear of it.
     fn move_on(&mut self, no: u32, offering: usize, kind: RefusalKind, now: Time) {
         let Some(batch) = self.db.batches.get_mut(&no) else { return };

@@ -71,6 +71,8 @@ pub(super) struct Ec2 {
     next: MachineNo,
     /// Machines that the last look left out although they are there.
     pub(super) left_out: std::collections::BTreeSet<MachineNo>,
+    /// Tokens that were sent by a placer that had lost its batch.
+    pub(super) late: std::collections::BTreeSet<String>,
     /// How often each token was sent.
     sent: BTreeMap<String, u32>,
 }
@@ -157,7 +159,7 @@ impl World {
             .ec2
             .machines
             .values()
-            .filter(|machine| machine.batch == Some(batch) && machine.lives())
+            .filter(|machine| machine.batch == Some(batch) && machine.lives() && !self.is_late(machine))
             .count();
         let wanted = self.db.batches.get(&batch).map_or(0, |batch| batch.members.len());
         if living > wanted {
@@ -165,6 +167,11 @@ impl World {
                 format!("batch {batch} has {wanted} members and {living} living machines")
             });
         }
+    }
+
+    /// Whether nobody waited any more for the machine when it was asked for.
+    pub(super) fn is_late(&self, machine: &Machine) -> bool {
+        machine.token.as_ref().is_some_and(|token| self.ec2.late.contains(token))
     }
 
     /// `DescribeInstances` with ids: what is not found is left out.

@@ -23,6 +23,7 @@
 //! **Replay.** Every failure names its seed and prints the last actions before it.
 //! `CLOUDAPP_SIMULATION_SEED=17 cargo test … simulation::holds` plays that seed alone and tells it;
 //! `CLOUDAPP_SIMULATION_STEPS=50000000` plays as many steps as one likes, from `CLOUDAPP_SIMULATION_SEED` on.
+//! `CLOUDAPP_SIMULATION_MUTANT=FenceNotChecked` plays one broken product only, with a seed that one seed, and tells it.
 
 mod adversary;
 mod ask;

@@ -206,6 +206,7 @@ async fn look(process: &Process) -> Result<i64, Lost> {
     if !due.is_empty()
         && let Ok(machines) = process.look(due.iter().map(|(_, machine)| *machine).collect()).await
     {
+        let machines = process.sim.with(|world| world.leave_out(machines));
         let changed = process
             .commit(move |world, now| {
                 let mut changed = false;
@@ -237,6 +238,20 @@ async fn look(process: &Process) -> Result<i64, Lost> {
 }
 
 impl World {
+    /// EC2 leaves a machine out once in a while, however old it is; never twice in a row.
+    fn leave_out(&mut self, machines: Vec<Machine>) -> Vec<Machine> {
+        let mut seen = Vec::with_capacity(machines.len());
+        for machine in machines {
+            let again = self.ec2.left_out.remove(&machine.no);
+            if !again && self.chance(|chaos| chaos.unseen * 0.05) {
+                self.ec2.left_out.insert(machine.no);
+            } else {
+                seen.push(machine);
+            }
+        }
+        seen
+    }
+
     /// Takes over what was heard about a machine before its id was known.
     pub(super) fn adopt_parked(&mut self, machine: MachineNo, now: Time) {
         if self.broken(Mutant::ParkedNeverAdopted) {

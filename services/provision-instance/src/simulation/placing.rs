@@ -119,12 +119,12 @@ impl Database {
 
 /// The step: joins the queue, waits, reads what came of it.
 pub(super) async fn apply(run: &Run<'_>) -> Result<Applied, StepLost> {
+    let no = run.claimed.subject;
+    let known = run.process.sim.with(|world| world.db.placements.get(&no).map(|placement| placement.state));
     let instance = run.subject().await?;
     if instance.machine.is_some() {
         return Ok(Applied::Done(None));
     }
-    let no = instance.no;
-    let known = run.process.sim.with(|world| world.db.placements.get(&no).map(|placement| placement.state));
     if known == Some(PlacementState::Failed) {
         return Ok(fail());
     }
@@ -137,9 +137,10 @@ pub(super) async fn apply(run: &Run<'_>) -> Result<Applied, StepLost> {
 
 /// Takes a placement back however far it got.
 pub(super) async fn undo(run: &Run<'_>) -> Result<Undone, StepLost> {
-    let instance = run.subject().await?;
-    let no = instance.no;
+    // The placement first: what it says of a machine is true of the row that is read after it.
+    let no = run.claimed.subject;
     let state = run.process.sim.with(|world| world.db.placements.get(&no).map(|placement| placement.state));
+    let instance = run.subject().await?;
     let what = run.process.sim.with(|world| match world.mutant {
         Some(Mutant::AbandonedMachineKept) if state == Some(PlacementState::Placed) => TakeBack::Nothing,
         Some(Mutant::BatchedTakenForWaiting) if state == Some(PlacementState::Batched) => TakeBack::Leave,
@@ -417,7 +418,7 @@ impl World {
         if self.broken(Mutant::TokenOfTheType) {
             return offering.instance_type.clone();
         }
-        format!("{batch}-{number}-{}", index(offering))
+        crate::placing::client_token(batch, number, offering)
     }
 
     /// The batch is over: nothing more is asked. Members who want a machine end in `state` (or wait again), abandoned
@@ -515,13 +516,19 @@ impl World {
     /// Leases of batches that nobody sees through.
     fn claim_batches(&mut self, holder: usize, now: Time) -> Vec<u32> {
         let ignored = self.broken(Mutant::BatchLeaseIgnored);
-        let mut claimed = Vec::new();
+        let (mut claimed, mut stolen, agree) = (Vec::new(), None, self.chaos.skew == 0);
         for batch in self.db.batches.values_mut().filter(|batch| batch.attempt.is_some()) {
             if batch.next_at <= now && (ignored || batch.lease_until.is_none_or(|until| until <= now)) {
+                if batch.lease_until.is_some_and(|until| until > now) && agree {
+                    stolen = Some(batch.no);
+                }
                 batch.fence += 1;
                 (batch.lease_until, batch.holder) = (Some(now + BATCH_LEASE), holder);
                 claimed.push(batch.no);
             }
+        }
+        if let Some(no) = stolen {
+            self.violate(Invariant::OneRunAtATime, || format!("batch {no} was taken from who held it"));
         }
         claimed
     }

@@ -152,7 +152,7 @@ impl World {
                     format!("machine {machine} counts as nobody's while its request is under way")
                 });
             }
-            _ if token.is_some() => {
+            _ if token.as_ref().is_some_and(|token| !self.ec2.late.contains(token)) => {
                 self.violate(Invariant::NoOrphans, || {
                     format!("machine {machine} was left to the reconciler")
                 });

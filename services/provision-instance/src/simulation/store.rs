@@ -76,6 +76,7 @@ impl World {
         let mut claimed = Vec::with_capacity(due.len());
         for (_, no) in due {
             let jitter = self.between(50, 100);
+            self.check_alone(no, now);
             let Some(execution) = self.db.executions.get_mut(&no) else { continue };
             let pause = i64::try_from(backoff.ceiling(execution.attempt + 1).as_millis()).unwrap_or(i64::MAX);
             execution.next_run_at = now + TimeDelta::milliseconds(pause * jitter / 100);
@@ -91,6 +92,14 @@ impl World {
             self.tell(|| format!("replica {holder} claims execution {no} under fence {fence}"));
         }
         claimed
+    }
+
+    /// Nobody is claimed from whoever holds it, as long as clocks agree.
+    fn check_alone(&mut self, no: ExecutionNo, now: Time) {
+        let held = self.db.executions[&no].lease_until.is_some_and(|until| until > now);
+        if held && self.chaos.skew == 0 {
+            self.violate(Invariant::OneRunAtATime, || format!("execution {no} was claimed from who held it"));
+        }
     }
 
     /// The row, if the claim still holds.
@@ -149,13 +158,12 @@ impl World {
 
     /// The execution rests; not at all if it was woken since it was claimed.
     pub(super) fn record_rest(&mut self, claimed: &Execution, until: Time, keep_attempts: bool, now: Time) {
-        let deaf = self.broken(Mutant::WakeupDuringRunForgotten);
         let Some(row) = self.fenced(claimed) else { return };
         (row.lease_until, row.holder) = (None, None);
         if !keep_attempts {
             row.attempt = 0;
         }
-        row.next_run_at = if deaf || row.wakeups == claimed.wakeups { until } else { now };
+        row.next_run_at = if row.wakeups == claimed.wakeups { until } else { now };
     }
 
     /// What has happened to the claimed execution meanwhile.

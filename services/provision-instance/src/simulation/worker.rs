@@ -258,13 +258,3 @@ async fn undo(process: &Process, situation: &Situation, claimed: &mut Execution)
         }
     }
 }
-
-/// Every execution comes to its end within its deadline and the time for undoing.
-pub(super) fn overdue(world: &mut World) {
-    let now = super::world::at(world.now);
-    let slack = UNDO_LIMIT * 4 + TimeDelta::minutes(5);
-    let late = world.db.executions.values().find(|e| e.is_live() && now > e.deadline + slack).map(|e| e.no);
-    if let Some(no) = late {
-        world.violate(Invariant::EveryExecutionEnds, || format!("execution {no} runs on"));
-    }
-}

@@ -40,9 +40,9 @@ use crate::crash::CrashPoints;
 use crate::deps::{self, Deps};
 use crate::feed::Feed;
 use crate::instance::Loader;
-use crate::limiter::Limiter;
+use crate::limiter::{Limiter, RateFactor};
 use crate::observe::Watch;
-use crate::placing::{Doorbell, Placer};
+use crate::placing::{Doorbell, Onlooker, Placer};
 use crate::settings::{Pace, Settings};
 use crate::tasks::{self, Outlets};
 
@@ -100,6 +100,17 @@ impl World {
 
     /// A world in which nothing happens by itself, except machines booting.
     pub(crate) async fn asleep(changes: Value) -> Self {
+        Self::at_pace(changes, RateFactor::Off).await
+    }
+
+    /// As [`Self::asleep`], EC2 throttling as it does by default and CloudApp keeping below that.
+    pub(crate) async fn throttled() -> Self {
+        let world = Self::at_pace(json!({}), RateFactor::Times(1.0)).await;
+        world.control.change_settings(&json!({ "throttle": true })).await.unwrap();
+        world
+    }
+
+    async fn at_pace(changes: Value, pace: RateFactor) -> Self {
         let database = TestDatabase::new("provision", |urls| async move {
             let configure = PgPool::connect(&urls.configure).await?;
             configure
@@ -123,7 +134,7 @@ impl World {
         let report_url = format!("http://{}/api/boot-reports", listener.local_addr().unwrap());
         let pool = PgPool::connect(&database.schemas().provision).await.unwrap();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let deps = Arc::new(dependencies(&simulator, &pool, &clock, report_url).await);
+        let deps = Arc::new(dependencies(&simulator, &pool, &clock, (report_url, pace)).await);
         let issuer = TestIssuer::start().await.unwrap();
         let verifier =
             TokenVerifier::new(issuer.token_args(), http_client::short_calls().unwrap(), Arc::clone(&clock));
@@ -136,7 +147,7 @@ impl World {
             admissions: Admissions::new(&deps, &definitions),
             definitions,
             guard: Guard::new(Arc::new(verifier), Arc::new(revocations), clock),
-            feed: Feed::new(deps.executions.clone(), deps.signals.clone()),
+            feed: Feed::new(deps.executions.clone(), deps.signals.clone(), Arc::clone(&deps.onlooker)),
             identities: Arc::new(Ec2Identities(identities)),
             deps,
         };
@@ -205,12 +216,29 @@ impl World {
         key: &str,
         body: Option<Value>,
     ) -> Answer {
+        Self::send_to(&self.router, method, path, token, key, body).await
+    }
+
+    /// The API of one more replica: with admissions of its own, on the same database.
+    pub(crate) fn another_replica(&self) -> Router {
+        let admissions = Admissions::new(&self.app.deps, &self.app.definitions);
+        app::service(App { admissions, ..self.app.clone() })
+    }
+
+    pub(crate) async fn send_to(
+        replica: &Router,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        key: &str,
+        body: Option<Value>,
+    ) -> Answer {
         let mut request = Request::builder().method(method).uri(path).header("idempotency-key", key);
         if let Some(token) = token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
         let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
-        let response = self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
+        let response = replica.clone().oneshot(request.body(body).unwrap()).await.unwrap();
         let status = response.status();
         let bytes = response.into_body().collect().await.unwrap().to_bytes();
         Answer { status, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
@@ -341,7 +369,7 @@ async fn dependencies(
     simulator: &Simulator,
     pool: &PgPool,
     clock: &Arc<dyn Clock>,
-    report_url: String,
+    (report_url, pace): (String, RateFactor),
 ) -> Deps {
     let aws = aws_config::defaults(BehaviorVersion::latest())
         .region(Region::from_static("us-east-1"))
@@ -349,7 +377,8 @@ async fn dependencies(
         .endpoint_url(simulator.endpoint())
         .load()
         .await;
-    let machines = Ec2Machines::new(Ec2::single_tries(&aws), Limiter::off());
+    let limiter = Limiter::new(pool.clone(), Arc::clone(clock), "1", "here", pace);
+    let machines = Ec2Machines::new(Ec2::single_tries(&aws), limiter.clone());
     let certificates = KmsCertificates::with_key(Arc::new(MemoryKey::new()));
     // A proof decides whether a run dies at one of them.
     let moments = Moments::watched();
@@ -357,12 +386,13 @@ async fn dependencies(
         pool: pool.clone(),
         clock: Arc::clone(clock),
         machines: Arc::new(Watched { inner: Arc::new(machines), moments: moments.clone() }),
-        limiter: Limiter::off(),
         certificates: Arc::new(Watched { inner: Arc::new(certificates), moments: moments.clone() }),
         executions: Store::new(pool.clone(), Arc::clone(clock)).watched_by(moments.clone()),
         subjects: Loader::new(pool.clone()),
         signals: Signals::default(),
         doorbell: Doorbell::default(),
+        onlooker: Arc::new(Onlooker::new(pool.clone(), Arc::clone(clock), limiter.clone())),
+        limiter,
         settings: settings(report_url),
         crash: CrashPoints::watched_by(moments),
     }

@@ -7,6 +7,7 @@ mod faults;
 mod force;
 mod launch;
 mod lifecycle;
+mod lifetime;
 mod limiter;
 mod limits;
 mod observation;

@@ -3,7 +3,9 @@ use cloudapp_domain::{ExecutionState, FailureCode};
 use cloudapp_ec2_simulator::{Capacity, Fault};
 use serde_json::json;
 
-use crate::placing::Placer;
+use crate::limiter::{Family, Priority};
+use crate::placing::{OwnerTags, Placer};
+use crate::prune::Pruner;
 use crate::testing::World;
 
 /// As many launches of as many users, accepted before anything is asked.
@@ -273,4 +275,110 @@ async fn what_was_made_and_is_gone_is_asked_for_anew_under_another_token() {
             .unwrap();
     assert_eq!(attempts, [("ended".to_owned(), 1), ("fulfilled".to_owned(), 2)]);
     until_count(&world, "select count(*) from batch where next_run_at is not null", 0).await;
+}
+
+#[tokio::test]
+async fn how_machines_were_placed_is_forgotten_long_after_their_end() {
+    let world = World::asleep(json!({})).await;
+    burst(&world, 2).await;
+    all_in_the_queue(&world, 2).await;
+    let placer = Placer::new(world.app.deps.clone(), "hand");
+    world
+        .until("both are placed", async || {
+            placer.pass().await.unwrap();
+            (made(&world).await == 2).then_some(())
+        })
+        .await;
+    let pruner = Pruner::new(world.app.deps.clone(), "hand");
+    for sql in [
+        "update instance set state = 'terminated', ended_at = now() - interval '8 days' where owner = 'user-0'",
+        "update launch_attempt set settled_at = now() - interval '8 days'",
+        "update batch set created_at = now() - interval '8 days'",
+    ] {
+        sqlx::query(sql).execute(world.pool()).await.unwrap();
+    }
+    pruner.pass().await.unwrap();
+    assert_eq!(count(&world, "select count(*) from placement").await, 1, "one machine still lives");
+    assert_eq!(count(&world, "select count(*) from batch").await, 1);
+    assert_eq!(count(&world, "select count(*) from launch_attempt").await, 0);
+    sqlx::query("update instance set state = 'terminated', ended_at = now() - interval '8 days'")
+        .execute(world.pool())
+        .await
+        .unwrap();
+    pruner.pass().await.unwrap();
+    for sql in
+        ["select count(*) from placement", "select count(*) from batch_member", "select count(*) from batch"]
+    {
+        assert_eq!(count(&world, sql).await, 0, "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn calls_stay_below_what_aws_allows() {
+    let world = World::throttled().await;
+    world.work("a");
+    world.work("b");
+    // Each is asked for by itself: more calls than AWS allows at once.
+    for user in 0..9 {
+        world.create(&format!("user-{user}"), "k").await;
+        until_count(&world, "select count(*) from placement where state = 'placed'", user + 1).await;
+    }
+    assert_eq!(world.calls("RunInstances").await, 9);
+    let ledger = world.control.ledger().await.unwrap();
+    let throttled = ledger.iter().filter(|call| call.outcome == "RequestLimitExceeded").count();
+    assert_eq!(throttled, 0);
+}
+
+#[tokio::test]
+async fn those_who_wait_read_their_place_and_an_estimate() {
+    let world = World::throttled().await;
+    let limiter = &world.app.deps.limiter;
+    limiter.take(Family::RunInstances, Priority::User, 2000..=2000).await.unwrap();
+    let accepted = burst(&world, 3).await;
+    all_in_the_queue(&world, 3).await;
+    assert_eq!(Placer::new(world.app.deps.clone(), "hand").pass().await.unwrap(), 0, "there is no turn");
+    sqlx::query("update execution_step set started_at = now() - interval '10 seconds' where name = 'place'")
+        .execute(world.pool())
+        .await
+        .unwrap();
+    let mut places = Vec::new();
+    for accepted in &accepted {
+        let execution = world
+            .until("the queue is told", async || {
+                Some(world.execution(accepted.execution_id).await)
+                    .filter(|execution| execution.queue.is_some())
+            })
+            .await;
+        let queue = execution.queue.unwrap();
+        assert!(queue.estimated_seconds > 60, "{queue:?}");
+        let words = execution.steps[1].detail.clone().unwrap();
+        assert!(words.starts_with(&format!("Place {} in the queue; about ", queue.position)), "{words}");
+        places.push(queue.position);
+    }
+    places.sort_unstable();
+    assert_eq!(places, [1, 2, 3]);
+}
+
+#[tokio::test]
+async fn machines_are_tagged_with_their_owner_later_and_once() {
+    let world = World::asleep(json!({})).await;
+    let accepted = burst(&world, 2).await;
+    all_in_the_queue(&world, 2).await;
+    let (placer, tags) =
+        (Placer::new(world.app.deps.clone(), "hand"), OwnerTags::new(world.app.deps.clone(), "hand"));
+    assert_eq!(tags.pass().await.unwrap(), 0, "there is nothing to tag yet");
+    world
+        .until("both are placed", async || {
+            placer.pass().await.unwrap();
+            (made(&world).await == 2).then_some(())
+        })
+        .await;
+    assert_eq!(tags.pass().await.unwrap(), 2);
+    assert_eq!(tags.pass().await.unwrap(), 0);
+    for (user, accepted) in accepted.iter().enumerate() {
+        let machine = world.instance(accepted.instance_id).await.ec2_instance_id.unwrap();
+        let tagged = world.control.instance(machine.as_str()).await.unwrap().instance.tags;
+        assert_eq!(tagged.get("cloudapp:owner"), Some(&format!("user-{user}")));
+    }
+    assert_eq!(world.calls("CreateTags").await, 2, "one call for each owner");
 }

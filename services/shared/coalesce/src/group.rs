@@ -8,7 +8,7 @@ use futures::StreamExt as _;
 use crate::{Job, Reply, Shared};
 
 /// Items of a group that failed which are handled at the same time.
-const SINGLES: usize = 4;
+const SINGLES: usize = 64;
 
 /// Starts a group under a slot that is counted already.
 pub(crate) fn start<J: Job>(shared: &Arc<Shared<J>>) {

@@ -157,11 +157,19 @@ pub enum NoteKind {
     ForceStopped,
     /// AWS no longer knows it.
     Lost,
+    /// Its owner was warned: its end or a stop was near.
+    Warned,
+    /// CloudApp ended it: its lifetime was over.
+    LifetimeEnded,
+    /// CloudApp stopped it: its configuration's schedule said so.
+    StoppedBySchedule,
+    /// CloudApp stopped it: nobody used it.
+    StoppedIdle,
 }
 
 impl NoteKind {
     /// Every kind.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 15] = [
         Self::SpotWarning,
         Self::SpotInterrupted,
         Self::StartedOutside,
@@ -173,6 +181,10 @@ impl NoteKind {
         Self::Rebooted,
         Self::ForceStopped,
         Self::Lost,
+        Self::Warned,
+        Self::LifetimeEnded,
+        Self::StoppedBySchedule,
+        Self::StoppedIdle,
     ];
 
     /// The stable name.
@@ -190,6 +202,10 @@ impl NoteKind {
             Self::Rebooted => "rebooted",
             Self::ForceStopped => "force_stopped",
             Self::Lost => "lost",
+            Self::Warned => "warned",
+            Self::LifetimeEnded => "lifetime_ended",
+            Self::StoppedBySchedule => "stopped_by_schedule",
+            Self::StoppedIdle => "stopped_idle",
         }
     }
 }

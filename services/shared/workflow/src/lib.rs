@@ -7,7 +7,9 @@
 //!   written down, with back-off, *before* the work, so a crash backs off by itself.
 //! * **Nobody writes out of turn.** Every claim raises the row's fence; every write names the fence it was claimed
 //!   under and fails as [`StepError::LeaseLost`] otherwise, the steps' own transactions included
-//!   ([`StepContext::begin`]).
+//!   ([`FencedTransaction::commit`]).
+//! * **A thousand share a commit.** What runs write about their executions is gathered while the last write is under
+//!   way and applied by one statement, each row under its own fence; one that is alone is written at once.
 //! * **Everything ends.** Steps and executions have deadlines; a cancel is honoured before every step. What cannot
 //!   go on is undone backwards and ends as failed or cancelled; what cannot be undone ends as stuck, never silently.
 //! * **Waiting costs nothing.** A step that waits gives its lease back and names a time; [`Store::wake`] brings

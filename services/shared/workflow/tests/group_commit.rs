@@ -164,7 +164,7 @@ fn assert_whole(view: &ExecutionView) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn leases_stolen_inside_groups_lose_and_double_nothing() {
-    let world = world(300).await;
+    let world = world(150).await;
     world
         .run_in_trouble(async || {
             // As a replica does whose clock is far ahead.
@@ -183,7 +183,7 @@ async fn leases_stolen_inside_groups_lose_and_double_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_cut_in_the_middle_lose_and_double_nothing() {
-    let world = world(300).await;
+    let world = world(150).await;
     let cuts = std::sync::atomic::AtomicUsize::new(0);
     world
         .run_in_trouble(async || {
@@ -208,8 +208,8 @@ fn processes_killed_in_the_middle_leave_whole_rows_for_the_next() {
     let runtime =
         || tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let ours = runtime();
-    let world = ours.block_on(world(400));
-    for round in 0..4 {
+    let world = ours.block_on(world(250));
+    for round in 0..3 {
         // A runtime that goes away takes everything with it in the middle, connections included, as a kill does.
         let theirs = runtime();
         let url = world.database.schemas().provision.clone();

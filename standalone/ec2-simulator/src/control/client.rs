@@ -6,7 +6,7 @@ use reqwest::{Client, Method};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{Capacity, InstanceView, Milestones, NextBootOutcome};
+use super::{Capacity, IdleReported, InstanceView, Milestones, NextBootOutcome, SaidIdle};
 use crate::{
     config::{BootOutcome, Settings},
     faults::Fault,
@@ -136,6 +136,16 @@ impl Control {
     pub async fn set_boot_outcome(&self, id: &str, outcome: BootOutcome) -> Result<(), ControlError> {
         let path = format!("/instances/{id}/boot-outcome");
         self.send(Method::POST, &path, Some(&NextBootOutcome { outcome })).await.map(drop)
+    }
+
+    /// Lets a machine report its use once, as its timer would; the status that it was answered with.
+    ///
+    /// # Errors
+    /// The simulator was not reached, or refused: the machine does not run, or its user data report no use.
+    pub async fn report_idle(&self, id: &str, said: SaidIdle) -> Result<u16, ControlError> {
+        let path = format!("/instances/{id}/idle-report");
+        let reported: IdleReported = self.send(Method::POST, &path, Some(&said)).await?.json().await?;
+        Ok(reported.status)
     }
 
     /// Announces that a spot machine will be taken away.

@@ -14,11 +14,12 @@ use axum::{
     routing::{get, post},
 };
 use serde_json::{Value, json};
-pub use views::{Capacity, InstanceView, Milestones, NextBootOutcome};
+pub use views::{Capacity, IdleReported, InstanceView, Milestones, NextBootOutcome, SaidIdle};
 
 use crate::{
     config::Settings,
     faults::Fault,
+    first_boot::idle,
     ledger::{LedgerEntry, Tally},
     model::{
         lifecycle::{Happening, Manner},
@@ -44,6 +45,7 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route("/instances/{id}", get(show_instance))
         .route("/instances/{id}/boot-outcome", post(set_boot_outcome))
         .route("/instances/{id}/spot-interruption", post(interrupt_spot))
+        .route("/instances/{id}/idle-report", post(report_idle))
         .route("/instances/{id}/terminate-outside", post(terminate_outside))
         .route("/instances/{id}/happening", post(befall))
 }
@@ -151,6 +153,23 @@ async fn set_boot_outcome(
         }
         Ok(())
     })
+}
+
+/// The machine reports its use now; the answer says how that went.
+async fn report_idle(
+    State(shared): Simulated,
+    Path(id): Path<String>,
+    Json(said): Json<SaidIdle>,
+) -> Answered<Json<IdleReported>> {
+    let found = shared.with_state(|state, _| {
+        let instance = state.region.get(&id)?;
+        let reservation = state.region.reservation(&instance.reservation_id);
+        Some((instance.clone(), reservation.and_then(|launch| launch.user_data.clone())))
+    })?;
+    let (instance, user_data) =
+        found.ok_or_else(|| Ec2Error::instances_not_found(std::slice::from_ref(&id)))?;
+    let status = idle::report(&shared, &instance, user_data.as_deref(), said).await?;
+    Ok(Json(IdleReported { status }))
 }
 
 async fn interrupt_spot(shared: Simulated, Path(id): Path<String>) -> Answered<StatusCode> {

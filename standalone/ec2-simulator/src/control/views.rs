@@ -34,6 +34,24 @@ pub struct NextBootOutcome {
     pub outcome: BootOutcome,
 }
 
+/// What a machine says about its use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SaidIdle {
+    /// For how long nobody has used it, seconds; 0 if somebody does.
+    pub idle_seconds: u64,
+    /// The kernel's uptime, seconds; the machine's own if absent. A test that repeats an old report gives it.
+    #[serde(default)]
+    pub uptime_seconds: Option<u64>,
+}
+
+/// How such a report was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdleReported {
+    /// The HTTP status.
+    pub status: u16,
+}
+
 /// A machine with everything that is known about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstanceView {

@@ -5,6 +5,7 @@
 
 pub(crate) mod console;
 pub(crate) mod host_keys;
+pub(crate) mod idle;
 pub(crate) mod judge;
 pub(crate) mod report;
 pub(crate) mod user_data;

@@ -1,6 +1,7 @@
 //! Pages of admins: every one behind the group and a fresh second factor ([`super::Admin`]).
 
 mod configurations;
+mod limits;
 mod machines;
 mod statistics;
 mod users;
@@ -17,6 +18,7 @@ pub(super) fn routes() -> Router<App> {
         .route("/admin", get(async |_: Admin| Redirect::to("/admin/configurations")))
         .merge(configurations::routes())
         .merge(users::routes())
+        .merge(limits::routes())
         .merge(statistics::routes())
         .merge(machines::routes())
 }

@@ -2,10 +2,11 @@
 
 use axum::extract::{Form, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
+use chrono::{DateTime, Utc};
 use cloudapp_chassis::ApiError;
 use cloudapp_chassis::extract::Id;
 use cloudapp_contract::ProblemCode;
-use cloudapp_contract::instance::ExtendInstance;
+use cloudapp_contract::instance::{ExtendInstance, SkipStop};
 use cloudapp_domain::InstanceId;
 use http::StatusCode;
 use serde::Deserialize;
@@ -27,6 +28,11 @@ pub(super) struct ExtendForm {
     key: String,
     #[serde(default)]
     hours: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct SkipForm {
+    stop_at: DateTime<Utc>,
 }
 
 fn page_of(id: InstanceId) -> String {
@@ -61,6 +67,21 @@ pub(super) async fn destroy(
 ) -> Result<Redirect, ApiError> {
     app.backend.provision(user.token()).destroy(id, &form.key).await.map_err(call_error)?;
     Ok(Redirect::to(&page_of(id)))
+}
+
+/// Leaves out the planned stop that the page showed.
+pub(super) async fn skip_stop(
+    State(app): State<App>,
+    user: User,
+    Id(id): Id<InstanceId>,
+    Form(form): Form<SkipForm>,
+) -> Result<Redirect, ApiError> {
+    app.backend
+        .provision(user.token())
+        .skip_stop(id, &SkipStop { stop_at: form.stop_at })
+        .await
+        .map_err(call_error)?;
+    Ok(Redirect::to(&Notice::STOP_SKIPPED.on(&page_of(id))))
 }
 
 /// Cancels the machine's newest execution.

@@ -25,6 +25,7 @@ pub(super) fn routes() -> Router<App> {
         .route("/machines/{id}/destroy", get(confirm::destroy).post(act::destroy))
         .route("/machines/{id}/start", post(act::start))
         .route("/machines/{id}/extend", get(confirm::extend).post(act::extend))
+        .route("/machines/{id}/skip-stop", post(act::skip_stop))
         .route("/machines/{id}/cancel", post(act::cancel))
         .route("/machines/{id}/credentials", post(credentials::submit))
         .route("/machines/{id}/certificate", get(downloads::certificate))

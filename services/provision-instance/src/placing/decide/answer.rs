@@ -25,10 +25,14 @@ pub(crate) enum Verdict {
     },
     /// No attempt can succeed: the members fail with the error's failure. The attempt made nothing.
     Fail,
+    /// As `Fail`, but an earlier sending may have been executed, for EC2 looks at permissions and images before it
+    /// looks at the token: what that made is looked for first.
+    LookFirst,
 }
 
-/// Judges an answer; `Ok` counts the machines in it that are not ending, and all.
-pub(crate) const fn verdict(answer: Result<(usize, usize), &Ec2Error>) -> Verdict {
+/// Judges an answer; `Ok` counts the machines in it that are not ending, and all. `in_doubt`: an earlier sending of
+/// the attempt may have been executed.
+pub(crate) const fn verdict(answer: Result<(usize, usize), &Ec2Error>, in_doubt: bool) -> Verdict {
     match answer {
         // EC2 accepted and named nothing: as good as no answer.
         Ok((_, 0)) => Verdict::Again { executed: true },
@@ -49,7 +53,13 @@ pub(crate) const fn verdict(answer: Result<(usize, usize), &Ec2Error>) -> Verdic
             | Ec2Error::NotFound(_)
             | Ec2Error::IncorrectState(_)
             | Ec2Error::SpotNotStoppable(_)
-            | Ec2Error::Other(_) => Verdict::Fail,
+            | Ec2Error::Other(_) => {
+                if in_doubt {
+                    Verdict::LookFirst
+                } else {
+                    Verdict::Fail
+                }
+            }
         },
     }
 }
@@ -111,12 +121,12 @@ mod tests {
             (Ec2Error::Other, Verdict::Fail),
         ];
         for (class, expected) in table {
-            assert_eq!(verdict(Err(&error(class))), expected, "{:?}", error(class));
+            assert_eq!(verdict(Err(&error(class)), false), expected, "{:?}", error(class));
         }
-        assert_eq!(verdict(Ok((3, 3))), Verdict::Assign);
-        assert_eq!(verdict(Ok((1, 3))), Verdict::Assign, "the others ended meanwhile");
-        assert_eq!(verdict(Ok((0, 3))), Verdict::AskAnew);
-        assert_eq!(verdict(Ok((0, 0))), Verdict::Again { executed: true });
+        assert_eq!(verdict(Ok((3, 3)), false), Verdict::Assign);
+        assert_eq!(verdict(Ok((1, 3)), false), Verdict::Assign, "the others ended meanwhile");
+        assert_eq!(verdict(Ok((0, 3)), false), Verdict::AskAnew);
+        assert_eq!(verdict(Ok((0, 0)), false), Verdict::Again { executed: true });
     }
 
     #[test]
@@ -125,10 +135,22 @@ mod tests {
             [Ec2Error::OutcomeUnknown, Ec2Error::IdempotentParameterMismatch, Ec2Error::Throttled];
         for class in classes {
             assert!(
-                !matches!(verdict(Err(&error(class))), Verdict::MoveOn(_) | Verdict::AskAnew | Verdict::Fail),
+                !matches!(
+                    verdict(Err(&error(class)), false),
+                    Verdict::MoveOn(_) | Verdict::AskAnew | Verdict::Fail
+                ),
                 "{:?}",
                 error(class)
             );
+        }
+    }
+
+    #[test]
+    fn nobody_fails_while_an_earlier_sending_may_have_made_a_machine() {
+        let classes: [fn(Answer) -> Ec2Error; 4] =
+            [Ec2Error::Permission, Ec2Error::Image, Ec2Error::Quota, Ec2Error::Other];
+        for class in classes {
+            assert_eq!(verdict(Err(&error(class)), true), Verdict::LookFirst, "{:?}", error(class));
         }
     }
 

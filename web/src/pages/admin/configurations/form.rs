@@ -36,6 +36,8 @@ pub(super) struct ConfigurationForm {
     pub(super) lifetime_hours: String,
     pub(super) max_lifetime_hours: String,
     pub(super) on_stop: String,
+    pub(super) stop_schedule: String,
+    pub(super) idle_stop_minutes: String,
     pub(super) allowed_groups: String,
     pub(super) warm_pool_size: String,
     pub(super) warm_pool_kind: String,
@@ -99,6 +101,8 @@ impl ConfigurationForm {
                 "lifetime_hours" => form.lifetime_hours = value,
                 "max_lifetime_hours" => form.max_lifetime_hours = value,
                 "on_stop" => form.on_stop = value,
+                "stop_schedule" => form.stop_schedule = value,
+                "idle_stop_minutes" => form.idle_stop_minutes = value,
                 "allowed_groups" => form.allowed_groups = value,
                 "warm_pool_size" => form.warm_pool_size = value,
                 "warm_pool_kind" => form.warm_pool_kind = value,
@@ -153,6 +157,8 @@ impl ConfigurationForm {
             lifetime_hours: draft.lifetime_hours.to_string(),
             max_lifetime_hours: draft.max_lifetime_hours.to_string(),
             on_stop: draft.on_stop.to_string(),
+            stop_schedule: draft.stop_schedule.clone().unwrap_or_default(),
+            idle_stop_minutes: draft.idle_stop_minutes.map(|minutes| minutes.to_string()).unwrap_or_default(),
             allowed_groups: draft.allowed_groups.join("\n"),
             warm_pool_size: draft.warm_pool.size.to_string(),
             warm_pool_kind: draft.warm_pool.kind.to_string(),
@@ -182,6 +188,8 @@ impl ConfigurationForm {
         let warm_pool_kind = choice("warm_pool.kind", &self.warm_pool_kind, &mut errors);
         let market = choice("market", &self.market, &mut errors);
         let on_stop = choice("on_stop", &self.on_stop, &mut errors);
+        let idle_stop_minutes =
+            text(&self.idle_stop_minutes).map(|minutes| number("idle_stop_minutes", &minutes, &mut errors));
         let tags = self.read_tags(&mut errors);
         if !errors.is_empty() {
             return Err(errors);
@@ -211,6 +219,8 @@ impl ConfigurationForm {
             lifetime_hours,
             max_lifetime_hours,
             on_stop,
+            stop_schedule: text(&self.stop_schedule),
+            idle_stop_minutes,
             allowed_groups: lines(&self.allowed_groups),
             warm_pool: WarmPool {
                 size: warm_pool_size,
@@ -268,6 +278,8 @@ impl ConfigurationForm {
             "lifetime_hours",
             "max_lifetime_hours",
             "on_stop",
+            "stop_schedule",
+            "idle_stop_minutes",
             "allowed_groups",
             "warm_pool.size",
             "warm_pool.kind",
@@ -340,6 +352,9 @@ mod tests {
             kind: SpareKind::Stopped,
             schedule: Some("Mon-Fri 08:00-18:00 Europe/Berlin".to_owned()),
         };
+        draft.on_stop = OnStop::Stop;
+        draft.stop_schedule = Some("Mon-Fri 19:00 Europe/Berlin".to_owned());
+        draft.idle_stop_minutes = Some(120);
         draft.files.push(FileSpec {
             path: "/etc/motd".to_owned(),
             permissions: "0600".to_owned(),
