@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::observe::Watch;
 use crate::outbox::Relay;
+use crate::placing::Placer;
 use crate::reconcile::Reconciler;
 use crate::stuck::Alarm;
 use crate::testing::{Answer, World, worker_settings};
@@ -39,10 +40,11 @@ async fn run_until(world: &World, mut condition: impl AsyncFnMut() -> bool) {
     let settings = WorkerSettings { undo_limit: Duration::from_millis(200), ..worker_settings("hand") };
     let (store, signals) = (deps.executions.clone(), deps.signals.clone());
     let worker = Worker::new(store, world.app.definitions.clone(), signals, settings);
-    let watch = Watch::new(Arc::clone(deps), "hand");
+    let (watch, placer) = (Watch::new(Arc::clone(deps), "hand"), Placer::new(Arc::clone(deps), "hand"));
     world
         .until("the engine gets there", async || {
             worker.run_due().await.unwrap();
+            placer.pass().await.unwrap();
             watch.look().await.unwrap();
             condition().await.then_some(())
         })

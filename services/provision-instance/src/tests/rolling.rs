@@ -44,7 +44,7 @@ async fn replicas_go_on_while_the_schema_is_expanded_under_them() {
     // Statements are prepared on the old schema, and one machine is under way while it changes.
     let id = ready(&world).await;
     world.act("ann", id, "stop", "before").await;
-    let under_way = world.create("bob", "under way").await;
+    let under_way = world.create("bob", "under-way").await;
     expand_every_table(&world).await;
     let launched = world.ended(under_way.execution_id).await;
     assert_eq!(launched.state, ExecutionState::Succeeded, "{launched:?}");
