@@ -36,6 +36,14 @@ pub struct Args {
     /// Where things go.
     #[command(flatten)]
     pub outlets: OutletArgs,
+    /// How long an execution stays with a replica that is gone, seconds; batches and duties a quarter of it. One run of
+    /// a step is cut off at three quarters.
+    #[arg(long, env = "CLOUDAPP_LEASE_SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(2..=3600))]
+    pub lease_seconds: u64,
+    /// How long EC2 may not find what it has just made, seconds: inside, a machine that is not found is not gone, and
+    /// one that nobody owns is not removed.
+    #[arg(long, env = "CLOUDAPP_GRACE_SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub grace_seconds: u64,
     /// Allows `--crash-at`. For tests of what survives; never in production.
     #[arg(long, env = "CLOUDAPP_ALLOW_CRASH_POINTS", default_value_t = false)]
     pub allow_crash_points: bool,
@@ -139,7 +147,8 @@ impl Args {
             account_id: self.machines.aws_account_id.clone(),
             region: self.machines.aws_region.clone(),
             web_url: self.outlets.web_url.clone(),
-            pace: Pace::normal(Duration::from_secs(self.outlets.export_interval_seconds.max(1))),
+            pace: Pace::normal(Duration::from_secs(self.outlets.export_interval_seconds.max(1)))
+                .with(Duration::from_secs(self.lease_seconds), Duration::from_secs(self.grace_seconds)),
         }
     }
 }

@@ -6,10 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::deps::Deps;
 
-/// How long a duty stays with a replica that is gone.
-const HELD_FOR: TimeDelta = TimeDelta::seconds(15);
-/// How long an answer is good for: every signal asks, and the database need not hear each time.
-const OURS_FOR: TimeDelta = TimeDelta::seconds(5);
+/// How long it is good to know that a duty is another's: every signal asks, and the database need not hear each time.
 const THEIRS_FOR: TimeDelta = TimeDelta::seconds(1);
 
 /// A duty that this replica may have. Everything done under it is safe to do twice: a lease cannot promise more.
@@ -34,9 +31,14 @@ impl Duty {
             return ours;
         }
         let ours = self.take(now).await;
-        let good_for = if ours { OURS_FOR } else { THEIRS_FOR };
+        let good_for = if ours { self.held_for() / 3 } else { THEIRS_FOR.min(self.held_for() / 3) };
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = (ours, now + good_for);
         ours
+    }
+
+    /// How long the duty stays with a replica that is gone.
+    fn held_for(&self) -> TimeDelta {
+        TimeDelta::from_std(self.deps.settings.pace.short_lease()).unwrap_or(TimeDelta::MAX)
     }
 
     async fn take(&self, now: DateTime<Utc>) -> bool {
@@ -48,7 +50,7 @@ impl Duty {
         .bind(self.name)
         .bind(&self.holder)
         .bind(now)
-        .bind(now + HELD_FOR)
+        .bind(now + self.held_for())
         .execute(&self.deps.pool)
         .await;
         match taken {

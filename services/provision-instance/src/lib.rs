@@ -100,7 +100,14 @@ pub async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<()> 
     tasks.spawn(signals.run(shutdown.clone()));
     if args.role.works() {
         let outlets = outlets(&args, &aws);
-        tasks::start(&deps, &definitions, outlets, WorkerSettings::named(holder), &tasks, &shutdown);
+        tasks::start(
+            &deps,
+            &definitions,
+            outlets,
+            WorkerSettings { lease: deps.settings.pace.lease, ..WorkerSettings::named(holder) },
+            &tasks,
+            &shutdown,
+        );
     }
     let health = health::routes(Arc::new(DatabaseReadiness(pool.clone())), metrics);
     let router = if args.role.serves() {

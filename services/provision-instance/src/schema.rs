@@ -42,3 +42,32 @@ pub(crate) async fn require_current(pool: &PgPool) -> Result<(), SchemaError> {
     let wanted = MIGRATIONS.iter().map(|migration| migration.version).max();
     if newest >= wanted { Ok(()) } else { Err(SchemaError::Outdated) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use cloudapp_postgres::testing::TestDatabase;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_program_that_is_newer_than_the_schema_refuses_with_one_clear_line() {
+        let database = TestDatabase::empty().await.unwrap();
+        let pool = PgPool::connect(&database.schemas().provision).await.unwrap();
+        let refused = require_current(&pool).await.unwrap_err();
+        assert!(matches!(refused, SchemaError::Outdated), "nothing has ever run: {refused:?}");
+        cloudapp_workflow::migrate(&pool).await.unwrap();
+        let newest = MIGRATIONS.iter().map(|migration| migration.version).max();
+        let older =
+            MIGRATIONS.iter().filter(|migration| Some(migration.version) != newest).cloned().collect();
+        let older = Migrator { migrations: Cow::Owned(older), ..Migrator::DEFAULT };
+        older.run(&pool).await.unwrap();
+        let refused = require_current(&pool).await.unwrap_err().to_string();
+        assert_eq!(refused, "the schema `provision` is older than this program; run its migrations first");
+        MIGRATIONS.run(&pool).await.unwrap();
+        require_current(&pool).await.unwrap();
+        // And an older program never takes the newer schema for one that it could migrate.
+        assert!(older.run(&pool).await.is_err());
+    }
+}

@@ -39,6 +39,8 @@ pub(crate) struct Pace {
     pub(crate) housekeeping: Duration,
     /// How often events are put to S3.
     pub(crate) export: Duration,
+    /// How long an execution stays with a replica that is gone.
+    pub(crate) lease: Duration,
 }
 
 impl Pace {
@@ -64,6 +66,18 @@ impl Pace {
             look_at_rest: Duration::from_secs(120),
             housekeeping: Duration::from_secs(20),
             export,
+            lease: Duration::from_secs(60),
         }
+    }
+
+    /// With another lease, and another grace window with what goes by it: a machine at rest is looked at once in it,
+    /// what nobody owns several times.
+    pub(crate) fn with(self, lease: Duration, grace: Duration) -> Self {
+        Self { lease, grace, look_at_rest: grace, housekeeping: grace / 6, ..self }
+    }
+
+    /// How long work that is taken up again at once when its replica is gone (a batch, a duty) stays with it.
+    pub(crate) fn short_lease(&self) -> Duration {
+        self.lease / 4
     }
 }

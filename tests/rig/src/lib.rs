@@ -23,6 +23,7 @@
 //! # Ok(()) }
 //! ```
 
+pub mod campaign;
 mod companion;
 mod database;
 mod front;

@@ -6,7 +6,7 @@ use cloudapp_ec2::{Ec2Error, Machine};
 use super::attempt::{self, Attempt, Settled};
 use super::decide::{Course, Found, Pending, Verdict, course, found, in_doubt_since, least, verdict};
 use super::form::{choose, frozen, nothing_free, priority};
-use super::placer::{Held, RENEWAL};
+use super::placer::Held;
 use super::recipe::NoRecipe;
 use super::settle::{self, Outcome};
 use super::{Placer, PlacingError};
@@ -193,7 +193,7 @@ impl Placer {
         let answer = loop {
             tokio::select! {
                 answer = &mut call => break answer,
-                () = tokio::time::sleep(RENEWAL) => match self.renew(held).await {
+                () = tokio::time::sleep(self.deps.settings.pace.short_lease() / 3) => match self.renew(held).await {
                     Err(PlacingError::LeaseLost) => return Err(PlacingError::LeaseLost),
                     Err(error) => tracing::warn!(%error, "a batch's lease was not renewed"),
                     Ok(()) => {}

@@ -12,7 +12,7 @@ use super::attempt::{self, Attempt};
 use super::decide::{
     Choice, Group, MOST, Offering, Rank, Refusal, Ripeness, forming_order, least, next, ripeness, told,
 };
-use super::placer::{Held, LEASE};
+use super::placer::Held;
 use super::recipe::{NoRecipe, Recipe, Version};
 use super::{Placer, PlacingError, memory, settle};
 use crate::crash::CrashPoint;
@@ -233,7 +233,7 @@ impl Placer {
         .bind(held.version.0.as_uuid())
         .bind(held.version.1)
         .bind(now)
-        .bind(now + LEASE)
+        .bind(self.lease_end())
         .bind(&self.holder)
         .bind(held.fence)
         .bind(held.pool)

@@ -17,10 +17,6 @@ use super::form::Formed;
 use super::recipe::{Recipes, Version};
 use crate::deps::Deps;
 
-/// How long a batch stays with a replica that is gone.
-pub(super) const LEASE: TimeDelta = TimeDelta::seconds(15);
-/// How often a lease is renewed while EC2 takes its time.
-pub(super) const RENEWAL: Duration = Duration::from_secs(5);
 /// How often to look without being called: the safety net.
 const POLL: Duration = Duration::from_secs(1);
 /// Never a tight loop.
@@ -177,7 +173,7 @@ impl Placer {
              returning b.id, b.fence, b.configuration_id, b.configuration_version, b.pool, b.tries",
         )
         .bind(now)
-        .bind(now + LEASE)
+        .bind(self.lease_end())
         .bind(&self.holder)
         .bind(CLAIMED)
         .fetch_all(&self.deps.pool)
@@ -193,12 +189,17 @@ impl Placer {
         .await?)
     }
 
+    /// Until when a batch stays with this replica if it is gone from now on.
+    pub(super) fn lease_end(&self) -> DateTime<Utc> {
+        self.deps.after(self.deps.settings.pace.short_lease())
+    }
+
     /// Keeps the lease while EC2 takes its time.
     pub(super) async fn renew(&self, held: &Held) -> Result<(), PlacingError> {
         let renewed = sqlx::query("update batch set lease_until = $3 where id = $1 and fence = $2")
             .bind(held.id.as_uuid())
             .bind(held.fence)
-            .bind(self.deps.clock.now() + LEASE)
+            .bind(self.lease_end())
             .execute(&self.deps.pool)
             .await?;
         if renewed.rows_affected() == 1 { Ok(()) } else { Err(PlacingError::LeaseLost) }

@@ -181,7 +181,7 @@ pub(super) async fn undo(run: &Run<'_>) -> Result<Undone, StepLost> {
             let Some(machine) = instance.machine else { return Ok(Undone::Done) };
             let over = run.grace_over(instance.placed_at);
             let answer = run.call(Family::TerminateInstances, Power::Terminate, machine).await;
-            Ok(match after_terminate(answer.as_ref().map(|()| ()), over) {
+            Ok(match after_terminate(answer.as_ref().copied(), over) {
                 Ended::Yes => Undone::Done,
                 Ended::LookAgain => Undone::Wait { until: run.after(PACE.look) },
                 Ended::Again => Undone::Retry,

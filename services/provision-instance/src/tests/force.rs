@@ -40,8 +40,7 @@ async fn run_until(world: &World, mut condition: impl AsyncFnMut() -> bool) {
     let settings = WorkerSettings { undo_limit: Duration::from_millis(200), ..worker_settings("hand") };
     let (store, signals) = (deps.executions.clone(), deps.signals.clone());
     let worker = Worker::new(store, world.app.definitions.clone(), signals, settings);
-    let watch = Watch::new(Arc::clone(deps), "hand");
-    let placer = Placer::new(Arc::clone(deps), "hand");
+    let (watch, placer) = (Watch::new(Arc::clone(deps), "hand"), Placer::new(Arc::clone(deps), "hand"));
     world
         .until("the engine gets there", async || {
             worker.run_due().await.unwrap();

@@ -7,7 +7,7 @@ use crate::testing::World;
 
 /// A click of somebody in groups; the status, and what a refusal says.
 async fn click(world: &World, sub: &str, groups: &[&str], key: &str) -> (StatusCode, String) {
-    let token = groups.iter().fold(TokenSpec::user(sub), |token, group| token.in_group(*group));
+    let token = groups.iter().fold(TokenSpec::user(sub), |token, group| token.in_group(group));
     click_with(world, &world.token(token), key).await
 }
 

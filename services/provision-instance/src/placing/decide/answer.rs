@@ -103,7 +103,8 @@ mod tests {
 
     #[test]
     fn each_answer_has_one_meaning() {
-        let table: [(fn(Answer) -> Ec2Error, Verdict); 15] = [
+        type Refusal = fn(Answer) -> Ec2Error;
+        let table: [(Refusal, Verdict); 15] = [
             (Ec2Error::Capacity, Verdict::MoveOn(RefusalKind::Full)),
             (Ec2Error::UnsupportedHere, Verdict::MoveOn(RefusalKind::Unsupported)),
             (Ec2Error::Quota, Verdict::Fail),

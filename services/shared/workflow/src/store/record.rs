@@ -145,7 +145,7 @@ impl Store {
         course: Course,
     ) -> Result<Written, StoreError> {
         let now = write.now;
-        let written = self.writes.submit(write).await?;
+        let written = self.commit(write).await?;
         if let Written::Yes(standing) | Written::Cancelled(standing) = &written {
             (claimed.cancel, claimed.wakeups) = (standing.cancel.clone(), standing.wakeups);
         }
