@@ -219,10 +219,7 @@ pub(super) async fn place(process: Process) {
 async fn form(process: &Process) -> Result<i64, Lost> {
     let (now, replica) = (process.now(), process.replica);
     let mut groups = process.sim.with(|world| world.groups());
-    let fair = !process.sim.with(|world| world.broken(Mutant::FirstComeFirstServed));
-    if fair {
-        forming_order(&mut groups, |(_, group)| group);
-    }
+    forming_order(&mut groups, |(_, group)| group);
     let mut again = worker::POLL;
     for (configuration, group) in groups {
         let hasty = process.sim.with(|world| world.broken(Mutant::RipenessIgnored));
@@ -304,11 +301,7 @@ impl World {
             .filter(|p| p.state == PlacementState::Waiting && p.configuration == configuration)
             .map(|p| (rank(p), p.instance))
             .collect();
-        if self.broken(Mutant::FirstComeFirstServed) {
-            waiting.sort_by_key(|(rank, _)| rank.enqueued_at);
-        } else {
-            waiting.sort_unstable();
-        }
+        waiting.sort_unstable();
         waiting.truncate(most as usize);
         let members: Vec<InstanceNo> = waiting.into_iter().map(|(_, no)| no).collect();
         if members.is_empty() {
