@@ -142,10 +142,16 @@ async fn state_changes_go_to_the_queue_and_may_come_twice() {
     let queue = format!("{url}000000000000/events");
     control.change_settings(&json!({ "events": { "queue_url": queue, "duplicate": 1.0 } })).await.unwrap();
     let id = launch(&simulator.endpoint(), "a", "").await;
-    let messages = eventually(async || Some(inbox.all()).filter(|all| all.len() == 4)).await;
+    let entries = |batches: Vec<Value>| -> Vec<Value> {
+        let of = |batch: &Value| {
+            assert_eq!(batch["QueueUrl"], json!(queue));
+            batch["Entries"].as_array().unwrap().clone()
+        };
+        batches.iter().flat_map(of).collect()
+    };
+    let messages = eventually(async || Some(entries(inbox.all())).filter(|all| all.len() == 4)).await;
     let mut states = Vec::new();
     for message in messages {
-        assert_eq!(message["QueueUrl"], json!(queue));
         let event: Value = serde_json::from_str(message["MessageBody"].as_str().unwrap()).unwrap();
         assert_eq!(event["detail"]["instance-id"], json!(id));
         states.push(event["detail"]["state"].as_str().unwrap().to_owned());
