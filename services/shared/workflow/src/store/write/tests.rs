@@ -149,8 +149,14 @@ async fn a_cancel_stands_against_a_success_and_against_nothing_else() {
         "{written:?}"
     );
     assert!(matches!(&written[2], Ok(Written::Yes(standing)) if standing.cancel.is_some()), "{written:?}");
-    let states: Vec<String> =
-        sqlx::query_scalar("select state from execution order by id").fetch_all(&world.pool).await.unwrap();
+    let states: Vec<String> = sqlx::query_scalar(
+        "select state from unnest($1::uuid[]) with ordinality as asked (id, place) join execution using (id) \
+         order by place",
+    )
+    .bind(&world.ids)
+    .fetch_all(&world.pool)
+    .await
+    .unwrap();
     assert_eq!(states, ["succeeded", "running", "running"]);
 }
 
