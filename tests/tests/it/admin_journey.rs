@@ -89,11 +89,14 @@ async fn configure(browser: &Browser, stack: &Stack) {
     browser.screenshot("admin-1-field-error").await;
     browser.fill("#image", "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64").await;
     browser.click("form.stack button.primary[type=submit]").await;
+    // The answer first: opening a page meanwhile races with the form's own way to the next one.
+    browser.wait_for_url("notice=configuration-saved").await;
     browser.open(&at(stack, "/admin/configurations")).await;
     browser.find_text("table", "Made in a browser").await;
     browser.screenshot("admin-2-configurations").await;
     let row = "//tr[contains(., 'Made in a browser')]//form[contains(@action, 'publish')]//button";
     browser.click_xpath(row).await;
+    browser.wait_for_url("notice=configuration-published").await;
     browser.open(stack.endpoints.web.as_str()).await;
     browser.find_text("main", "Made in a browser").await;
 }
@@ -110,7 +113,7 @@ async fn create_and_delete_a_user(browser: &Browser, stack: &Stack) {
     browser.find_text("table", "invited@example.com").await;
     browser.click("a[aria-label='Delete invited@example.com']").await;
     browser.click("form[action$='/delete'] button.danger").await;
-    browser.find_text("h1", "Users").await;
+    browser.wait_for_url("notice=").await;
     browser.open(&at(stack, "/admin/users")).await;
     browser.find("table").await;
     assert!(!browser.text("table").await.contains("invited@example.com"));
