@@ -250,6 +250,15 @@ module "certificate_edge" {
   zone_id = var.zone_id
 }
 
+module "session_key" {
+  source = "./modules/session-key"
+
+  context              = local.context
+  key_arn              = module.keys.arns.data
+  recovery_window_days = var.protected ? 30 : 0
+  key_version          = var.web.session_key_version
+}
+
 module "web" {
   source = "./modules/web"
 
@@ -267,8 +276,7 @@ module "web" {
   certificate_arn          = module.certificate.arn
   access_logs_bucket       = module.audit.access_logs_bucket
   deletion_protection      = var.protected
-  recovery_window_days     = var.protected ? 30 : 0
-  session_key_version      = var.web.session_key_version
+  session_key_secret_arn   = module.session_key.secret_arn
   key_arn                  = module.keys.arns.data
   logs_key_arn             = module.keys.arns.logs
   log_retention_days       = var.log_retention_days

@@ -85,7 +85,7 @@ output "web" {
     url                    = local.web_url
     cluster                = module.web.cluster_name
     service                = module.web.service_name
-    session_key_secret_arn = module.web.session_key_secret_arn
+    session_key_secret_arn = module.session_key.secret_arn
     assets_bucket          = module.cdn.assets_bucket
     distribution_id        = module.cdn.distribution_id
   }

@@ -7,6 +7,9 @@ mock_provider "aws" {
   mock_resource "aws_cognito_user_pool" {
     defaults = { id = "eu-west-1_abc", endpoint = "cognito-idp.eu-west-1.amazonaws.com/eu-west-1_abc", arn = "arn:aws:cognito-idp:eu-west-1:123456789012:userpool/eu-west-1_abc" }
   }
+  mock_resource "aws_cloudwatch_log_group" {
+    defaults = { arn = "arn:aws:logs:eu-west-1:123456789012:log-group:x" }
+  }
   mock_resource "aws_iam_role" {
     defaults = { arn = "arn:aws:iam::123456789012:role/mock" }
   }
@@ -79,11 +82,11 @@ run "machines" {
   }
 
   assert {
-    condition = [for one in output.provision_statements : one.Condition if one.Sid == "LaunchMarkedMachines"] == [{
+    condition = jsonencode([for one in output.provision_statements : one.Condition if one.Sid == "LaunchMarkedMachines"]) == jsonencode([{
       StringEquals  = { "aws:RequestTag/cloudapp:managed" = "true", "ec2:MetadataHttpTokens" = "required" }
       StringLike    = { "ec2:InstanceType" = ["t3.*"] }
       NumericEquals = { "ec2:MetadataHttpPutResponseHopLimit" = "1" }
-    }]
+    }])
     error_message = "only marked machines of allowed types, with IMDSv2 and one hop"
   }
 
@@ -98,7 +101,7 @@ run "machines" {
   }
 
   assert {
-    condition     = [for one in output.provision_statements : one.Resource if one.Action == "iam:PassRole"] == [["arn:aws:iam::123456789012:role/machine"]]
+    condition     = jsonencode([for one in output.provision_statements : one.Resource if one.Sid == "GiveMachinesNamedRoles"]) == jsonencode([["arn:aws:iam::123456789012:role/machine"]])
     error_message = "only named roles are passed"
   }
 

@@ -7,6 +7,9 @@ mock_provider "aws" {
   mock_resource "aws_sqs_queue" {
     defaults = { arn = "arn:aws:sqs:eu-west-1:123456789012:cloudapp-login-dlq" }
   }
+  mock_resource "aws_sns_topic" {
+    defaults = { arn = "arn:aws:sns:eu-west-1:123456789012:cloudapp-admin" }
+  }
   mock_resource "aws_rds_cluster" {
     defaults = {
       endpoint            = "db.example.internal"
@@ -146,7 +149,7 @@ run "queue" {
 
   assert {
     condition = alltrue([for policy in [aws_sqs_queue_policy.this.policy, aws_sqs_queue_policy.dead.policy] :
-    length([for one in jsondecode(policy).Statement : one if one.Effect == "Deny" && one.Condition.Bool["aws:SecureTransport"] == "false"]) == 1])
+    length([for one in jsondecode(policy).Statement : one if one.Effect == "Deny" && try(one.Condition.Bool["aws:SecureTransport"], "") == "false"]) == 1])
     error_message = "both queues refuse plain HTTP"
   }
 

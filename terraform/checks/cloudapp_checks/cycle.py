@@ -55,7 +55,8 @@ def emulator(work: Path):
     log = work / "emulator.log"
     with log.open("w") as out:
         process = subprocess.Popen([sys.executable, "-m", "cloudapp_checks.emulator", str(port)], stdout=out, stderr=out,
-                                   cwd=Path(__file__).resolve().parents[1], start_new_session=True)
+                                   cwd=Path(__file__).resolve().parents[1], start_new_session=True,
+                                   env={**os.environ, "MOTO_IAM_LOAD_MANAGED_POLICIES": "true"})
     endpoint = f"http://127.0.0.1:{port}"
     try:
         deadline = time.monotonic() + 60
@@ -110,6 +111,9 @@ def prepare(aws: Aws, work: Path) -> tuple[Path, list[str]]:
         "api_cidrs": ["203.0.113.0/24"], "ssh_cidrs": ["203.0.113.0/24"],
     }
     example = tree / "examples" / "production"
+    # Against an emulator, a call that fails twice fails for good; without this the provider tries for minutes.
+    (example / "emulator_override.tf").write_text(
+        'provider "aws" {\n  max_retries = 2\n}\n\nprovider "aws" {\n  alias       = "us_east_1"\n  max_retries = 2\n}\n')
     (example / "check.auto.tfvars.json").write_text(json.dumps(variables, indent=2))
     backend = {"bucket": STATE_BUCKET, "region": "eu-west-1", "skip_credentials_validation": "true",
                "skip_requesting_account_id": "true", "skip_metadata_api_check": "true", "use_path_style": "true"}

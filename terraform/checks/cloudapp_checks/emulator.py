@@ -7,13 +7,17 @@ formed and that Terraform comes to rest, nothing about what AWS would do.
 """
 
 import datetime
+import json
 import sys
 
 from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
+from moto.budgets.responses import BudgetsResponse
 from moto.core.responses import ActionResult, EmptyResult
+from moto.ec2.models import ec2_backends
 from moto.eks import urls as eks_urls
 from moto.eks.exceptions import ResourceNotFoundException
 from moto.eks.responses import EKSResponse
+from moto.sqs.models import Queue
 
 
 def _now() -> datetime.datetime:
@@ -117,6 +121,29 @@ def disassociate_access_policy(self: EKSResponse):
     return EmptyResult()
 
 
+def patch_clusters() -> None:
+    """What EKS makes beside a cluster: its security group; and how it is accessed, which moto forgets."""
+    create, delete = EKSResponse.create_cluster, EKSResponse.delete_cluster
+
+    def with_group(self: EKSResponse):
+        answer = create(self)
+        cluster = self.eks_backend.clusters[self._get_param("name")]
+        ec2 = ec2_backends[self.current_account][self.region]
+        vpc = ec2.get_subnet(cluster.resources_vpc_config["subnetIds"][0]).vpc_id
+        group = ec2.create_security_group(f"eks-cluster-sg-{cluster.name}", "EKS created security group", vpc)
+        cluster.resources_vpc_config = {**cluster.resources_vpc_config, "clusterSecurityGroupId": group.id, "vpcId": vpc}
+        cluster.access_config = self._get_param("accessConfig")
+        return answer
+
+    def without_group(self: EKSResponse):
+        cluster = self.eks_backend.clusters.get(self._get_param("name"))
+        answer = delete(self)
+        ec2_backends[self.current_account][self.region].delete_security_group(group_id=cluster.resources_vpc_config["clusterSecurityGroupId"])
+        return answer
+
+    EKSResponse.create_cluster, EKSResponse.delete_cluster = with_group, without_group
+
+
 def patch_eks() -> None:
     """Add-ons and access entries."""
     for operation in (create_addon, describe_addon, delete_addon, create_access_entry, describe_access_entry, delete_access_entry,
@@ -137,10 +164,54 @@ def patch_autoscaling() -> None:
     ApplicationAutoScalingResponse.untag_resource = lambda self: "{}"
 
 
+def describe_subscribers_for_notification(self: BudgetsResponse) -> str:
+    """DescribeSubscribersForNotification: moto keeps them and does not tell."""
+    budget = self.backend.budgets[self._get_param("AccountId")][self._get_param("BudgetName")]
+    wanted = self._get_param("Notification")
+    same = ("NotificationType", "ComparisonOperator", "Threshold", "ThresholdType")
+    found = next(one for one in budget.notifications if all(one.details.get(key) == wanted.get(key) for key in same))
+    return json.dumps({"Subscribers": found.subscribers, "NextToken": None})
+
+
+def patch_budgets() -> None:
+    """Who hears of a budget, and its tags."""
+    tags: dict[str, list[dict]] = {}
+    create_budget = BudgetsResponse.create_budget
+
+    def keeping_tags(self: BudgetsResponse) -> str:
+        tags[self._get_param("Budget")["BudgetName"]] = self._get_param("ResourceTags") or []
+        return create_budget(self)
+
+    def list_tags(self: BudgetsResponse) -> str:
+        return json.dumps({"ResourceTags": tags.get(self._get_param("ResourceARN").rsplit("/", 1)[-1], [])})
+
+    BudgetsResponse.create_budget = keeping_tags
+    BudgetsResponse.list_tags_for_resource = list_tags
+    BudgetsResponse.describe_subscribers_for_notification = describe_subscribers_for_notification
+
+
+def patch_queues() -> None:
+    """moto neither tells a queue's redrive-allow policy, nor keeps its policy when another attribute is set."""
+    Queue.BASE_ATTRIBUTES.append("RedriveAllowPolicy")
+    Queue.redrive_allow_policy = None
+    set_attributes = Queue._set_attributes
+
+    def keeping_the_policy(self: Queue, attributes: dict, now=None) -> None:
+        before = getattr(self, "policy", None)
+        set_attributes(self, attributes, now)
+        if "Policy" not in attributes:
+            self.policy = before
+
+    Queue._set_attributes = keeping_the_policy
+
+
 def main() -> None:
     """Serves on loopback until it is told to end."""
+    patch_clusters()
     patch_eks()
     patch_autoscaling()
+    patch_budgets()
+    patch_queues()
     from moto.server import main as serve
     serve(["-H", "127.0.0.1", "-p", sys.argv[1]])
 

@@ -18,26 +18,6 @@ resource "aws_cloudwatch_log_group" "this" {
   kms_key_id        = var.logs_key_arn
 }
 
-# What sessions are sealed with. Made here once, never in the state (write-only); `deploy/rotate-session-key` puts a
-# new one in front, so that nobody is signed out.
-ephemeral "aws_secretsmanager_random_password" "session_key" {
-  password_length     = 64
-  exclude_punctuation = true
-}
-
-resource "aws_secretsmanager_secret" "session_key" {
-  name                    = "${var.context.name}/web/session-key"
-  description             = "Keys that seal web's sessions: base64 of 64 bytes each, separated by commas, the first one seals"
-  kms_key_id              = var.key_arn
-  recovery_window_in_days = var.recovery_window_days
-}
-
-resource "aws_secretsmanager_secret_version" "session_key" {
-  secret_id                = aws_secretsmanager_secret.session_key.id
-  secret_string_wo         = base64encode(ephemeral.aws_secretsmanager_random_password.session_key.random_password)
-  secret_string_wo_version = var.session_key_version
-}
-
 resource "aws_iam_role" "execution" {
   name                 = "${local.service}-execution"
   permissions_boundary = var.permissions_boundary_arn
@@ -73,7 +53,7 @@ resource "aws_iam_role_policy" "execution" {
         Sid      = "SessionKey"
         Effect   = "Allow"
         Action   = "secretsmanager:GetSecretValue"
-        Resource = aws_secretsmanager_secret.session_key.arn
+        Resource = var.session_key_secret_arn
       },
       {
         Sid       = "OpenSessionKey"
@@ -145,7 +125,7 @@ resource "aws_ecs_task_definition" "this" {
     privileged             = false
     portMappings           = [{ containerPort = var.port, hostPort = var.port, protocol = "tcp" }]
     environment            = [for name in sort(keys(local.environment)) : { name = name, value = local.environment[name] }]
-    secrets                = [{ name = "CLOUDAPP_SESSION_KEY", valueFrom = aws_secretsmanager_secret.session_key.arn }]
+    secrets                = [{ name = "CLOUDAPP_SESSION_KEY", valueFrom = var.session_key_secret_arn }]
     linuxParameters        = { initProcessEnabled = false, capabilities = { add = [], drop = ["ALL"] } }
     # The program finishes open requests within ten seconds of SIGTERM.
     stopTimeout = 30

@@ -28,11 +28,6 @@ output "service_name" {
   value       = aws_ecs_service.this.name
 }
 
-output "session_key_secret_arn" {
-  description = "The secret with the session keys."
-  value       = aws_secretsmanager_secret.session_key.arn
-}
-
 output "log_group" {
   description = "Where its standard output goes."
   value       = aws_cloudwatch_log_group.this.name

@@ -106,21 +106,9 @@ variable "deletion_protection" {
   nullable    = false
 }
 
-variable "recovery_window_days" {
-  description = "How long a deleted secret can be brought back: 7 to 30 days; 0 deletes it at once."
-  type        = number
-  nullable    = false
-
-  validation {
-    condition     = var.recovery_window_days == 0 || (var.recovery_window_days >= 7 && var.recovery_window_days <= 30)
-    error_message = "recovery_window_days must be 0 or 7 to 30."
-  }
-}
-
-variable "session_key_version" {
-  description = "A higher number replaces the session key at once and signs everybody out. For anything else use deploy/rotate-session-key."
-  type        = number
-  default     = 1
+variable "session_key_secret_arn" {
+  description = "The secret with the keys that seal sessions."
+  type        = string
   nullable    = false
 }
 
