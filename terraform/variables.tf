@@ -65,7 +65,7 @@ variable "database" {
 variable "cluster" {
   description = "EKS: its version, from where its API can be reached, and who administers it."
   type = object({
-    kubernetes_version   = optional(string, "1.33")
+    kubernetes_version   = optional(string, "1.35")
     api_cidrs            = optional(list(string), [])
     admin_principal_arns = map(string)
   })

@@ -8,6 +8,7 @@ locals {
   caching_disabled  = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
   caching_optimized = "658327ea-f89d-4fab-a63d-7e88639e58f6"
   all_viewer        = "216adef6-2c7f-47e4-b989-5492eafa07d3"
+  security_headers  = "67f7725c-6f97-4210-82d7-5512b31e9d03"
 }
 
 module "assets" {
@@ -83,23 +84,25 @@ resource "aws_cloudfront_distribution" "this" {
   }
 
   default_cache_behavior {
-    target_origin_id         = "web"
-    viewer_protocol_policy   = "redirect-to-https"
-    allowed_methods          = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
-    cached_methods           = ["GET", "HEAD"]
-    cache_policy_id          = local.caching_disabled
-    origin_request_policy_id = local.all_viewer
-    compress                 = true
+    target_origin_id           = "web"
+    viewer_protocol_policy     = "redirect-to-https"
+    allowed_methods            = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
+    cached_methods             = ["GET", "HEAD"]
+    cache_policy_id            = local.caching_disabled
+    origin_request_policy_id   = local.all_viewer
+    response_headers_policy_id = local.security_headers # where web sets none of its own
+    compress                   = true
   }
 
   ordered_cache_behavior {
-    path_pattern           = "/assets/*"
-    target_origin_id       = "assets-or-web"
-    viewer_protocol_policy = "redirect-to-https"
-    allowed_methods        = ["GET", "HEAD"]
-    cached_methods         = ["GET", "HEAD"]
-    cache_policy_id        = local.caching_optimized
-    compress               = true
+    path_pattern               = "/assets/*"
+    target_origin_id           = "assets-or-web"
+    viewer_protocol_policy     = "redirect-to-https"
+    allowed_methods            = ["GET", "HEAD"]
+    cached_methods             = ["GET", "HEAD"]
+    cache_policy_id            = local.caching_optimized
+    response_headers_policy_id = local.security_headers
+    compress                   = true
   }
 
   restrictions {

@@ -42,7 +42,7 @@ resource "aws_eks_cluster" "this" {
   name                          = local.cluster
   role_arn                      = aws_iam_role.cluster.arn
   version                       = var.kubernetes_version
-  enabled_cluster_log_types     = ["api", "audit", "authenticator"]
+  enabled_cluster_log_types     = ["api", "audit", "authenticator", "controllerManager", "scheduler"]
   bootstrap_self_managed_addons = false
 
   vpc_config {

@@ -19,12 +19,12 @@ variable "namespace" {
 variable "kubernetes_version" {
   description = "The Kubernetes version."
   type        = string
-  default     = "1.33"
+  default     = "1.35"
   nullable    = false
 
   validation {
     condition     = can(regex("^1\\.[0-9]{2}$", var.kubernetes_version))
-    error_message = "kubernetes_version must be such as 1.33."
+    error_message = "kubernetes_version must be such as 1.35."
   }
 }
 

@@ -26,12 +26,17 @@ resource "aws_vpc_security_group_ingress_rule" "client" {
 
 resource "aws_rds_cluster_parameter_group" "this" {
   name        = "${var.context.name}-${var.engine_family}"
-  description = "CloudApp: TLS only, slow statements logged"
+  description = "CloudApp: TLS only; migrations and slow statements logged"
   family      = var.engine_family
 
   parameter {
     name  = "rds.force_ssl"
     value = "1"
+  }
+
+  parameter {
+    name  = "log_statement"
+    value = "ddl"
   }
 
   parameter {

@@ -80,7 +80,7 @@ def firewalls_are_attached(plan: Plan, report: Report) -> None:
         headers = {header["name"] for field in (log.get("redacted_fields") if log else []) for header in field["single_header"]}
         report.expect(acl, {"authorization", "cookie"} <= headers, "logs nothing, or tokens and cookies")
         rules = {rule["name"] for rule in acl.get("rule")}
-        report.expect(acl, {"limit-per-address", "AWSManagedRulesCommonRuleSet"} <= rules, "misses its rules")
+        report.expect(acl, {"limit-per-address", "AWSManagedRulesCommonRuleSet", "AWSManagedRulesKnownBadInputsRuleSet"} <= rules, "misses its rules")
 
 
 @policy
