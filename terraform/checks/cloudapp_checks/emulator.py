@@ -17,6 +17,7 @@ from moto.ec2.models import ec2_backends
 from moto.eks import urls as eks_urls
 from moto.eks.exceptions import ResourceNotFoundException
 from moto.eks.responses import EKSResponse
+from moto.route53.responses import Route53
 from moto.sqs.models import Queue
 
 
@@ -205,6 +206,19 @@ def patch_queues() -> None:
     Queue._set_attributes = keeping_the_policy
 
 
+def patch_zones() -> None:
+    """A zone that is made with a VPC is private; moto wants to be told so as well."""
+    create = Route53.create_hosted_zone
+
+    def private_with_a_vpc(self: Route53):
+        if self._get_param("VPC.VPCId"):
+            ask = self._get_bool_param
+            self._get_bool_param = lambda name, default=None: name == "HostedZoneConfig.PrivateZone" or ask(name, default)
+        return create(self)
+
+    Route53.create_hosted_zone = private_with_a_vpc
+
+
 def main() -> None:
     """Serves on loopback until it is told to end."""
     patch_clusters()
@@ -212,6 +226,7 @@ def main() -> None:
     patch_autoscaling()
     patch_budgets()
     patch_queues()
+    patch_zones()
     from moto.server import main as serve
     serve(["-H", "127.0.0.1", "-p", sys.argv[1]])
 

@@ -103,6 +103,9 @@ def resource_policies_name_who(plan: Plan, report: Report) -> None:
             if isinstance(principal, dict) and "Service" in principal:
                 keys = {key for part in statement.get("Condition", {}).values() for key in part}
                 bound = any(key in ("aws:SourceArn", "aws:SourceAccount") or key.startswith("kms:EncryptionContext:") for key in keys)
+                # Where AWS knows no such condition, the folder may name the account.
+                bound = bound or all("/AWSLogs/" in resource and resource.split("/AWSLogs/")[1].split("/")[0].isdigit()
+                                     for resource in as_list(statement["Resource"]))
                 report.expect(found, bound, f"admits a service for any account ({statement.get('Sid')})")
 
 
