@@ -19,32 +19,38 @@ def folder(service):
     return chart.REPOSITORY / "services" / service
 
 
-def _shared(crate):
-    """The shared crates of ours that take settings and that this crate uses."""
-    names = set(tomllib.loads((crate / "Cargo.toml").read_text())["dependencies"])
-    return [chart.REPOSITORY / "services/shared" / name for name in ("chassis", "database")
-            if f"cloudapp-{name}" in names]
+def _programs(crate):
+    """The crate's sources, without tests."""
+    for path in sorted((crate / "src").rglob("*.rs")):
+        if not {"tests", "tests.rs", "testing", "simulation"} & set(path.relative_to(crate).parts):
+            yield path, re.split(r"#\[cfg\(test\)\]\s+mod \w+ \{", path.read_text())[0]
 
 
-def settings(*crates):
-    """Every variable that these crates read: whether it must be set."""
+def settings(crate):
+    """Every variable that this crate's own settings read, by the struct that holds them: whether it must be set."""
     found = {}
-    for crate in crates:
-        for path in sorted((crate / "src").rglob("*.rs")):
-            for match in _SETTING.finditer(path.read_text()):
-                optional = "default_value" in match["options"] or match["type"].startswith(("Option<", "Vec<", "bool"))
-                found[match["name"]] = not optional
-            # Nothing is read behind the back of these settings.
-            text = path.read_text().split("#[cfg(test)]")[0]
-            if re.search(r"env::var(_os)?\(", text) and "/tests" not in str(path) and "simulation" not in str(path):
-                raise AssertionError(f"{path} reads the environment by itself")
+    for path, text in _programs(crate):
+        for match in _SETTING.finditer(text):
+            optional = "default_value" in match["options"] or match["type"].startswith(("Option<", "Vec<", "bool"))
+            struct = re.findall(r"pub(?:\(crate\))? struct (\w+)", text[:match.start()])[-1]
+            found.setdefault(struct, {})[match["name"]] = not optional
+        # Nothing is read behind the back of these settings.
+        if re.search(r"env::var(_os)?\(", text):
+            raise AssertionError(f"{path} reads the environment by itself")
     return found
 
 
-def read_by(service):
-    """Every variable that this service reads: whether it must be set."""
-    crate = folder(service)
-    return settings(crate, *_shared(crate))
+def read_by(crate):
+    """Every variable that the crate's program reads, by its own settings and by those that it shares: whether it must
+    be set."""
+    read = {name: must for own in settings(crate).values() for name, must in own.items()}
+    text = "".join(text for _, text in _programs(crate))
+    names = set(tomllib.loads((crate / "Cargo.toml").read_text())["dependencies"])
+    for shared in ("chassis", "database"):
+        for struct, entries in settings(chart.REPOSITORY / "services/shared" / shared).items():
+            if f"cloudapp-{shared}" in names and re.search(rf"\b{struct}\b", text):
+                read |= entries
+    return read
 
 
 def paths(service):

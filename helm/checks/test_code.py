@@ -40,17 +40,14 @@ class Environment(unittest.TestCase):
     def test_services_get_what_they_read_and_nothing_else(self):
         for service in SERVICES:
             with self.subTest(service):
-                self.compare(f"Deployment/{service}", sources.read_by(service))
+                self.compare(f"Deployment/{service}", sources.read_by(sources.folder(service)))
 
     def test_the_migration_too(self):
-        crate = chart.REPOSITORY / "services/operate"
-        read = sources.settings(crate)
-        read |= {name: must for name, must in sources.settings(chart.REPOSITORY / "services/shared/chassis").items()
-                 if name == "CLOUDAPP_LOG_FORMAT"}
+        read = sources.read_by(sources.folder("operate"))
         self.compare("Job/migrate", read)
 
     def test_what_is_left_alone_exists(self):
-        everything = set().union(*(sources.read_by(service) for service in SERVICES))
+        everything = set().union(*(sources.read_by(sources.folder(service)) for service in SERVICES))
         self.assertEqual(set(LEFT_ALONE) - everything, set())
 
     def test_roles_of_the_database_are_those_of_the_schemas(self):
