@@ -35,6 +35,7 @@ WRONG = [
     ("shutdown.gracePeriodSeconds", 30, "shutdown.gracePeriodSeconds: Must be greater"),
     ("shutdown.preStopSeconds", 50, "at least 30 more than shutdown.preStopSeconds"),
     ("logFormat", "xml", "logFormat"),
+    ("telemetry.otlpEndpoint", "collector:4318", "telemetry.otlpEndpoint: Does not match"),
     ("configureInstance.size", {"cpu": 0.25, "memoryGiB": 4}, "configureInstance.size: Must validate one and only one"),
     ("configureInstance.size", {"cpu": 0.3, "memoryGiB": 1}, "configureInstance.size: Must validate one and only one"),
     ("configureInstance.size", {"cpu": "250m", "memoryGiB": 0.5}, "configureInstance.size.cpu: Invalid type"),

@@ -5,6 +5,9 @@
 {{- with .Values.logFilter }}
 - { name: RUST_LOG, value: {{ . | quote }} }
 {{- end }}
+{{- with .Values.telemetry.otlpEndpoint }}
+- { name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ . | quote }} }
+{{- end }}
 {{- end }}
 
 {{- define "cloudapp.environment.service" -}}
