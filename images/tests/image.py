@@ -19,6 +19,8 @@ OUT = pathlib.Path(os.environ["CLOUDAPP_IMAGES"])
 IMAGES = ("configure-instance", "operate", "provision-instance", "view-stats", "web")
 LAMBDAS = ("auth", "login-poller", "stop-ec2")
 USER = 65532
+# By its path: the programs are started with no PATH.
+CHROOT = shutil.which("chroot")
 
 
 class Image:
@@ -48,6 +50,7 @@ class Image:
                     self.members += files.getmembers()
                     files.extractall(self.root, filter="tar")
                 path.unlink()
+        self.root.chmod(0o755)
         self.size = sum(member.size for member in self.members)
         # A runtime gives these; an image has none.
         (self.root / "etc/hosts").write_text("127.0.0.1 localhost\n")
@@ -56,7 +59,7 @@ class Image:
 
     def command(self, *arguments):
         """The image's program, as its user, in its root."""
-        return ["chroot", f"--userspec={USER}:{USER}", str(self.root), *self.config["config"]["Entrypoint"], *arguments]
+        return [CHROOT, f"--userspec={USER}:{USER}", str(self.root), *self.config["config"]["Entrypoint"], *arguments]
 
 
 @functools.cache

@@ -126,7 +126,7 @@ def waits_for_work(test, name, environment):
         runtime = {"AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{server.server_port}", "AWS_LAMBDA_FUNCTION_NAME": name,
                    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128", "AWS_LAMBDA_FUNCTION_VERSION": "1",
                    "AWS_LAMBDA_LOG_GROUP_NAME": "group", "AWS_LAMBDA_LOG_STREAM_NAME": "stream"}
-        process = subprocess.Popen(["chroot", folder, "/bootstrap"], env={**AWS, **runtime, **environment},
+        process = subprocess.Popen([image.CHROOT, folder, "/bootstrap"], env={**AWS, **runtime, **environment},
                                    stderr=subprocess.PIPE, text=True)
         try:
             asks = asked.wait(20)
