@@ -61,6 +61,41 @@ class Values(unittest.TestCase):
         self.assertEqual(leaves(chart.case("production")) - leaves(self.output) - images, {("ingress", "deletionProtection")})
 
 
+    def test_what_the_command_makes_is_accepted(self):
+        production = chart.case("production")
+        digests = production.pop("images")["digests"]
+        production["images"] = {"registry": chart.case("production")["images"]["registry"]}
+        production["web"] = {"url": "https://cloudapp.example.com"}
+        production["aws"]["vpcId"] = "vpc-0123456789abcdef0"
+        outputs = {"helm_values": {"sensitive": False, "value": production}, "other": {"value": 1}}
+        rendered = chart.template(deploy_values.convert(outputs, tag="0.1.0-5a4bf17", digests=digests))
+        self.assertEqual(rendered, chart.template(chart.case("production")))
+
+
+class Document(unittest.TestCase):
+    """docs/deploying.md names what there is."""
+
+    document = (chart.REPOSITORY / "docs/deploying.md").read_text()
+
+    def names(self, pattern, expected):
+        found = set(re.findall(pattern, self.document))
+        self.assertGreaterEqual(len(found), expected)
+        return found
+
+    def test_outputs_and_variables_exist(self):
+        for example in ("production", "minimal"):
+            outputs = set(re.findall(r'(?m)^output "(\w+)"', terraform.text(f"examples/{example}/outputs.tf")))
+            variables = set(re.findall(r'(?m)^variable "(\w+)"', terraform.text(f"examples/{example}/variables.tf")))
+            self.assertEqual(self.names(r"output -json (\w+)", 4) - outputs, set())
+            self.assertEqual(self.names(r"-var (\w+)=", 3) - variables, set())
+
+    def test_files_exist(self):
+        for path in self.names(r"(?m)(?<![\w/.])((?:deploy|helm|images|terraform|docs)/[\w./-]+)", 8):
+            # What images/build writes is not there before.
+            if not path.startswith("images/out"):
+                self.assertTrue((chart.REPOSITORY / path.rstrip(".")).exists(), path)
+
+
 class Names(unittest.TestCase):
     def test_the_namespace_is_the_fargate_profiles(self):
         namespace = re.search(r'\bnamespace\s*=\s*"([\w-]+)"', terraform.text("main.tf"))[1]
