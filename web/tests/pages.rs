@@ -6,10 +6,13 @@ mod support;
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
-use cloudapp_contract::execution::LoginDetails;
+use chrono::{DateTime, TimeDelta, Utc};
+use cloudapp_contract::execution::{LoginDetails, QueuePlace};
+use cloudapp_contract::instance::NoteKind;
 use cloudapp_domain::configuration::ConfigurationState;
-use cloudapp_domain::{ExecutionKind, InstanceState, ManualClock};
+use cloudapp_domain::{
+    ExecutionKind, ExecutionState, Failure, FailureCode, Fixer, InstanceState, ManualClock,
+};
 use http::StatusCode;
 use support::sample;
 use support::site::{Browser, Page, Site};
@@ -362,14 +365,14 @@ async fn what_happens_soon_is_said_with_the_way_out() {
     {
         let mut world = site.services.world();
         let machine = world.machines.last_mut().unwrap();
-        machine.expires_at = Some(now() + chrono::TimeDelta::minutes(20));
-        machine.stop_at = Some(now() + chrono::TimeDelta::minutes(40));
-        machine.idle_stop_at = Some(now() + chrono::TimeDelta::minutes(9));
+        machine.expires_at = Some(now() + TimeDelta::minutes(20));
+        machine.stop_at = Some(now() + TimeDelta::minutes(40));
+        machine.idle_stop_at = Some(now() + TimeDelta::minutes(9));
     }
     user.get("/").await.shows("It ends in 20 min.").shows("Nobody uses it: it ");
     let page = user.get(&path).await;
     page.shows("It ends in 20 min.").shows("Its schedule stops it in 40 min; the disk is kept.");
-    let stop_at = (now() + chrono::TimeDelta::minutes(40)).to_rfc3339();
+    let stop_at = (now() + TimeDelta::minutes(40)).to_rfc3339();
     let fields = [("stop_at", stop_at.as_str())];
     let page = user.submit(&path, &format!("{path}/skip-stop"), &fields).await;
     assert_eq!(page.location(), format!("{path}?notice=stop-skipped"), "{}", page.text);
@@ -394,10 +397,206 @@ async fn admins_set_and_remove_limits() {
     let page = admin.submit("/admin/limits", set, &right).await;
     assert_eq!(page.location(), "/admin/limits?notice=limit-set", "{}", page.text);
     admin.get("/admin/limits").await.shows("2 machines").shows("40 machines").shows("science");
+    admin.get("/admin/users").await.shows("href=\"/admin/limits?sub=sub-ada#user-title\"");
+    admin.get("/admin/limits?sub=sub-ada").await.shows("value=\"sub-ada\"");
     let one = [("sub", "sub-ada"), ("machines", "7")];
     let page = admin.submit("/admin/limits", "/admin/limits/user", &one).await;
     assert_eq!(page.location(), "/admin/limits?notice=limit-set", "{}", page.text);
     let page = admin.submit("/admin/limits", "/admin/limits/groups/science/remove", &[]).await;
     assert_eq!(page.location(), "/admin/limits?notice=limit-removed", "{}", page.text);
     assert_eq!(site.services.world().done, ["limit science", "limit sub-ada to 7", "unlimit science"]);
+}
+
+#[tokio::test]
+async fn those_who_wait_see_their_place_and_when_it_is_their_turn() {
+    let site = site().await;
+    let path = add_machine(&site, InstanceState::Requested, 1);
+    site.services.world().executions[0].queue = Some(QueuePlace { position: 312, estimated_seconds: 104 });
+    let mut user = site.signed_in("ada@example.com").await;
+    user.get(&path).await.shows("<strong>Place 312</strong> in the queue, asked for in about 2 minutes");
+    site.services.world().executions[0].queue = Some(QueuePlace { position: 12, estimated_seconds: 4 });
+    let live = user.get(&format!("{path}/live")).await;
+    live.shows("<strong>Place 12</strong> in the queue, asked for in about 4 seconds");
+    site.services.world().executions[0].queue = None;
+    user.get(&format!("{path}/live")).await.hides("in the queue");
+}
+
+#[tokio::test]
+async fn what_happened_to_a_machine_is_told_newest_first() {
+    let site = site().await;
+    let path = add_machine(&site, InstanceState::Stopped, 4);
+    let mut user = site.signed_in("ada@example.com").await;
+    user.get(&path).await.hides("What happened to it");
+    site.services.world().machines[0].notes = vec![
+        sample::note(NoteKind::Rebooted, "It booted anew.", None, TimeDelta::hours(2), now()),
+        sample::note(
+            NoteKind::ForceStopped,
+            "An admin stopped it: costs",
+            Some("sub-grace"),
+            TimeDelta::hours(1),
+            now(),
+        ),
+    ];
+    let page = user.get(&path).await;
+    insta::assert_snapshot!(fragment(&page, "<ol class=\"history\">", "</ol>"));
+    page.hides("sub-grace");
+    let mut admin = site.signed_in("grace@example.com").await;
+    admin.get(&path).await.shows("By <code class=\"wrap\">sub-grace</code>");
+}
+
+#[tokio::test]
+async fn a_failure_comes_with_the_button_that_helps() {
+    let site = site().await;
+    let path = add_machine(&site, InstanceState::Failed, 2);
+    let fails = |code, fixer| {
+        let failure = Failure {
+            code,
+            sentence: "It went <wrong>.".to_owned(),
+            fixer,
+            next_step: "Mend it.".to_owned(),
+            detail: Some("Client.Error".to_owned()),
+        };
+        let mut world = site.services.world();
+        world.executions[0].state = ExecutionState::Failed;
+        world.executions[0].failure = Some(failure);
+    };
+    let configuration = "00000000-0000-0000-0000-000000000001";
+    let mut user = site.signed_in("ada@example.com").await;
+    let mut admin = site.signed_in("grace@example.com").await;
+
+    fails(FailureCode::InsufficientCapacity, Fixer::User);
+    let page = user.get(&path).await;
+    page.shows("It went &#60;wrong&#62;.")
+        .shows("href=\"/#catalogue\" data-remedy>Choose another configuration");
+    page.shows("You can fix this yourself.").shows("Client.Error");
+
+    fails(FailureCode::ImageUnavailable, Fixer::Admin);
+    let page = user.get(&path).await;
+    page.shows("href=\"mailto:admins@example.com?subject=")
+        .shows("Write to an admin")
+        .shows("id=\"message\"");
+    let page = admin.get(&path).await;
+    page.shows(&format!("href=\"/admin/configurations/{configuration}\" data-remedy>Fix the configuration"));
+
+    fails(FailureCode::MachineLost, Fixer::User);
+    let again =
+        format!("href=\"/machines/new?configuration={configuration}\" data-remedy>Create a new machine");
+    user.get(&path).await.shows(&again);
+    admin.get(&path).await.hides("data-remedy");
+
+    {
+        let mut world = site.services.world();
+        world.executions[0].kind = ExecutionKind::Start;
+        world.machines[0].state = InstanceState::Stopped;
+    }
+    fails(FailureCode::Ec2Unavailable, Fixer::User);
+    let page = user.get(&path).await;
+    page.shows("data-remedy>Try again</button>");
+    let page = user.submit(&path, &format!("{path}/start"), &[("key", "k")]).await;
+    assert_eq!(page.location(), path, "{}", page.text);
+    assert!(site.services.world().done[0].starts_with("start "));
+}
+
+#[tokio::test]
+async fn the_fleet_says_what_happens_to_what_nobody_owns() {
+    let site = site().await;
+    let mut admin = admin(&site).await;
+    let page = admin.get("/admin/fleet").await;
+    page.shows("Every machine at AWS belongs to somebody.").shows("AWS and CloudApp have agreed all day.");
+    page.hides("stuck.</strong>");
+    let machine = {
+        let path = add_machine(&site, InstanceState::Booting, 2);
+        assert!(path.starts_with("/machines/"));
+        site.services.world().machines[0].clone()
+    };
+    site.services.world().fleet = Some(sample::fleet(&[machine.execution_id], now()));
+    let page = admin.get("/admin/fleet").await;
+    page.shows("1 execution is stuck.").shows("id=\"waiting\">184<").shows("the oldest for 1 min");
+    page.shows("i-0f00ba4cafe123456").shows("Ended in 1 min if it still belongs to nobody");
+    page.shows("Ended at the next comparison, unless it has found its owner")
+        .shows("Machines without an owner ended");
+    let mut user = site.signed_in("ada@example.com").await;
+    for path in ["/admin/fleet", "/admin/stuck", "/admin/pools"] {
+        let page = user.get(path).await;
+        assert_ne!(page.status, StatusCode::OK, "{path} is for admins");
+    }
+}
+
+#[tokio::test]
+async fn what_is_stuck_is_forced_only_with_a_reason() {
+    let site = site().await;
+    let mut admin = admin(&site).await;
+    admin.get("/admin/stuck").await.shows("Nothing is stuck");
+    add_machine(&site, InstanceState::Booting, 2);
+    let id = {
+        let mut world = site.services.world();
+        world.executions[0] = sample::stuck(&world.machines[0], now());
+        world.executions[0].id
+    };
+    let page = admin.get("/admin/stuck").await;
+    page.shows("sub-ada").shows("Somebody has protected this machine at AWS").shows("You cancelled it.");
+    page.shows("i-0123456789abcdef0 (t3.micro, us-east-1b) may still run at AWS and cost money.");
+    let path = format!("/admin/stuck/{id}/force");
+    page.shows(&format!("href=\"{path}\""));
+
+    let page = admin.submit(&path, &path, &[("key", "k"), ("course", "give_up"), ("reason", " ")]).await;
+    assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+    page.shows("id=\"reason-error\"").shows("value=\"give_up\" checked");
+    site.services.world().force_refused = true;
+    let fields = [("key", "k"), ("course", "give_up"), ("reason", "account <closed>")];
+    let page = admin.submit(&path, &path, &fields).await;
+    assert_eq!(page.status, StatusCode::CONFLICT);
+    page.shows("Something else is being done to the machine.").shows("account &#60;closed&#62;</textarea>");
+    site.services.world().force_refused = false;
+    let page = admin.submit(&path, &path, &fields).await;
+    assert_eq!(page.location(), "/admin/stuck?notice=forced-given-up", "{}", page.text);
+    assert_eq!(site.services.world().done, [format!("give up {id}: account <closed>")]);
+    admin.get(page.location()).await.shows("Given up.").shows("Nothing is stuck");
+
+    let page = admin.get(&path).await;
+    assert_eq!(page.status, StatusCode::CONFLICT);
+    page.shows("It is no longer stuck");
+    site.services.world().executions[0].state = ExecutionState::Stuck;
+    let page = admin.submit(&path, &path, &[("key", "k2"), ("reason", "permission is back")]).await;
+    assert_eq!(page.location(), "/admin/stuck?notice=forced-undo");
+}
+
+#[tokio::test]
+async fn a_stuck_machine_says_so_to_its_owner_and_leads_an_admin_to_force_it() {
+    let site = site().await;
+    let path = add_machine(&site, InstanceState::Booting, 2);
+    let id = {
+        let mut world = site.services.world();
+        world.executions[0] = sample::stuck(&world.machines[0], now());
+        world.executions[0].id
+    };
+    let mut user = site.signed_in("ada@example.com").await;
+    let page = user.get(&path).await;
+    page.shows("Undoing what had been begun did not work.").shows("The admins have been told.");
+    page.shows("Write to an admin").hides("/admin/stuck");
+    let mut admin = site.signed_in("grace@example.com").await;
+    admin.get(&path).await.shows(&format!("href=\"/admin/stuck/{id}/force\""));
+}
+
+#[tokio::test]
+async fn pools_say_what_they_have_and_what_stands_in_their_way() {
+    let site = site().await;
+    let mut admin = admin(&site).await;
+    admin.get("/admin/pools").await.shows("No warm pools");
+    {
+        let mut world = site.services.world();
+        let mut short = sample::pool(&world.configurations[0], 3, 1);
+        short.trouble = Some(sample::pool_trouble(now()));
+        let closed = sample::pool(&world.configurations[0], 0, 0);
+        let mut retired = sample::pool(&world.configurations[0], 0, 0);
+        (retired.configuration_version, retired.size, retired.schedule) = (None, 0, None);
+        world.pools = vec![short, closed, retired];
+    }
+    let page = admin.get("/admin/pools").await;
+    page.shows("Version 2, spares run").shows("badge warn\">1 of 3").shows("17 of 21 clicks");
+    page.shows("3 spares in a row have failed: ").shows("The next one is tried in 8 min.");
+    page.shows("Mon-Fri 08:00-18:00 Europe/Berlin")
+        .shows("Closed now by its schedule")
+        .shows("$0.0208 / hour");
+    page.shows("No longer in the catalogue: its spares are ended").shows(">Always");
 }
