@@ -534,7 +534,9 @@ async fn what_is_stuck_is_forced_only_with_a_reason() {
         world.executions[0].id
     };
     let page = admin.get("/admin/stuck").await;
-    page.shows("sub-ada").shows("Somebody has protected this machine at AWS").shows("You cancelled it.");
+    page.shows("sub-ada")
+        .shows("Somebody has protected this machine at AWS")
+        .shows("because it had been cancelled");
     page.shows("i-0123456789abcdef0 (t3.micro, us-east-1b) may still run at AWS and cost money.");
     let path = format!("/admin/stuck/{id}/force");
     page.shows(&format!("href=\"{path}\""));
@@ -573,7 +575,8 @@ async fn a_stuck_machine_says_so_to_its_owner_and_leads_an_admin_to_force_it() {
     let mut user = site.signed_in("ada@example.com").await;
     let page = user.get(&path).await;
     page.shows("Undoing what had been begun did not work.").shows("The admins have been told.");
-    page.shows("Write to an admin").hides("/admin/stuck");
+    page.shows("Write to an admin").hides("/admin/stuck").shows("You cancelled it.");
+    page.hides("/cancel\"").shows("data-settled=\"true\"");
     let mut admin = site.signed_in("grace@example.com").await;
     admin.get(&path).await.shows(&format!("href=\"/admin/stuck/{id}/force\""));
 }
@@ -595,7 +598,7 @@ async fn pools_say_what_they_have_and_what_stands_in_their_way() {
     let page = admin.get("/admin/pools").await;
     page.shows("Version 2, spares run").shows("badge warn\">1 of 3").shows("17 of 21 clicks");
     page.shows("3 spares in a row have failed: ").shows("The next one is tried in 8 min.");
-    page.shows("Mon-Fri 08:00-18:00 Europe/Berlin")
+    page.shows("Mon\u{2011}Fri 08:00\u{2011}18:00 Europe/Berlin")
         .shows("Closed now by its schedule")
         .shows("$0.0208 / hour");
     page.shows("No longer in the catalogue: its spares are ended").shows(">Always");

@@ -1,6 +1,6 @@
 use cloudapp_contract::execution::{Execution, Step};
 use cloudapp_contract::instance::Instance;
-use cloudapp_domain::{ExecutionKind, StepState};
+use cloudapp_domain::{ExecutionKind, Failure, FailureCode, StepState};
 
 use super::progress::{step_label, title};
 use super::{moment, state_label};
@@ -13,7 +13,7 @@ pub(crate) struct StuckView {
     /// The machine's page and name; spares have none.
     pub(crate) machine: Option<(String, String)>,
     pub(crate) owner: Option<String>,
-    /// Why it was to be undone.
+    /// Why it was to be undone, as a sentence.
     pub(crate) cause: Option<String>,
     /// Where undoing came to a halt.
     pub(crate) step: Option<String>,
@@ -33,12 +33,20 @@ impl StuckView {
             machine: machine
                 .map(|machine| (format!("/machines/{}", machine.id), machine.configuration_name.clone())),
             owner: machine.map(|machine| machine.owner.to_string()),
-            cause: execution.failure.as_ref().map(|failure| failure.sentence.clone()),
+            cause: execution.failure.as_ref().map(cause),
             step: halted.map(|step| step_label(&step.name)),
             obstacle: halted.and_then(|step| step.detail.clone()),
             since: moment(&execution.finished_at.unwrap_or(execution.created_at)),
             left_behind: left_behind(execution, machine),
         }
+    }
+}
+
+/// The sentence of a cancellation is meant for whoever cancelled.
+fn cause(failure: &Failure) -> String {
+    match failure.code {
+        FailureCode::Cancelled => "It was being undone because it had been cancelled.".to_owned(),
+        _ => format!("It was being undone because of this: {}", failure.sentence),
     }
 }
 

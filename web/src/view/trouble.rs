@@ -55,12 +55,20 @@ impl Trouble {
         let is_over = execution.is_none_or(|execution| execution.state.is_final());
         Some(Self {
             tone: if failure.code == FailureCode::Cancelled { Tone::Warn } else { Tone::Bad },
-            sentence: failure.sentence.clone(),
+            sentence: sentence(failure, reader),
             next_step: Some(failure.next_step.clone()),
             fixer: fixer(failure),
             detail: failure.detail.clone(),
             remedy: if is_over { remedy(failure, kind, machine, reader) } else { None },
         })
+    }
+}
+
+/// The sentence of a cancellation is meant for whoever cancelled.
+fn sentence(failure: &Failure, reader: Reader<'_>) -> String {
+    match failure.code {
+        FailureCode::Cancelled if !reader.is_owner => "It was cancelled.".to_owned(),
+        _ => failure.sentence.clone(),
     }
 }
 
@@ -73,8 +81,8 @@ fn ended(machine: &Instance, reader: Reader<'_>) -> Option<Trouble> {
 }
 
 fn stuck_at(machine: &Instance, execution: &Execution, reader: Reader<'_>) -> Trouble {
-    let cause =
-        execution.failure.as_ref().map(|failure| format!("{} ", failure.sentence)).unwrap_or_default();
+    let failure = execution.failure.as_ref();
+    let cause = failure.map(|failure| format!("{} ", sentence(failure, reader))).unwrap_or_default();
     let sentence = format!("{cause}Undoing what had been begun did not work.");
     let remedy = if reader.is_admin {
         Remedy::Go { label: "Force it", href: format!("/admin/stuck/{}/force", execution.id) }
@@ -90,7 +98,7 @@ fn stuck_at(machine: &Instance, execution: &Execution, reader: Reader<'_>) -> Tr
                 .to_owned(),
         ),
         fixer: Some("An admin can fix this."),
-        detail: execution.failure.as_ref().and_then(|failure| failure.detail.clone()),
+        detail: failure.and_then(|failure| failure.detail.clone()),
         remedy: Some(remedy),
     }
 }

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse as _, Response};
 use cloudapp_chassis::ApiError;
 use cloudapp_chassis::extract::Id;
 use cloudapp_contract::instance::Instance;
-use cloudapp_domain::InstanceId;
+use cloudapp_domain::{ExecutionState, InstanceId};
 
 use super::login::LoginCard;
 use crate::app::App;
@@ -88,9 +88,11 @@ async fn look(app: &App, user: &User, machine: &Instance) -> Live {
         .ok();
     let is_admin = user.caller.is_admin();
     let reader = Reader { is_owner, is_admin, contacts: &app.contacts, site: &app.public_url };
+    let is_stuck = execution.as_ref().is_some_and(|execution| execution.state == ExecutionState::Stuck);
+    let shown = MachineView::new(machine, now);
     Live {
         csrf: user.csrf.clone(),
-        machine: MachineView::new(machine, now),
+        machine: if is_stuck { shown.stuck() } else { shown },
         progress: execution.as_ref().map(|execution| ProgressView::new(execution, now)),
         trouble: Trouble::of(machine, execution.as_ref(), reader),
         notes: machine.notes.iter().rev().map(|note| NoteView::new(note, is_admin)).collect(),

@@ -1,5 +1,7 @@
 //! `GET /admin/pools`
 
+use std::cmp::Ordering;
+
 use askama::Template;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
@@ -10,7 +12,7 @@ use cloudapp_domain::configuration::SpareKind;
 use crate::app::App;
 use crate::pages::problem::call_error;
 use crate::pages::{Admin, Section, Shell};
-use crate::view::{count, relative};
+use crate::view::{Tone, count, price, relative};
 
 #[derive(Template, askama_web::WebTemplate)]
 #[template(path = "admin/pools.html")]
@@ -26,7 +28,7 @@ struct PoolRow {
     version: String,
     /// `2 of 3`.
     ready: String,
-    is_short: bool,
+    tone: Tone,
     warming: u32,
     leaving: u32,
     schedule: String,
@@ -65,13 +67,21 @@ impl PoolRow {
             name: pool.configuration_name,
             version,
             ready: format!("{} of {}", pool.ready, pool.wanted),
-            is_short: pool.ready < pool.wanted,
+            tone: match pool.ready.cmp(&pool.wanted) {
+                Ordering::Less => Tone::Warn,
+                Ordering::Equal if pool.wanted == 0 => Tone::Neutral,
+                Ordering::Equal | Ordering::Greater => Tone::Good,
+            },
             warming: pool.warming,
             leaving: pool.leaving,
-            schedule: pool.schedule.unwrap_or_else(|| "Always".to_owned()),
+            // Broken at its spaces only.
+            schedule: pool.schedule.map_or_else(|| "Always".to_owned(), |text| text.replace('-', "\u{2011}")),
             pause: (pool.wanted == 0 && pool.size > 0).then_some("Closed now by its schedule"),
             hits: hits(pool.claimed_today, pool.missed_today),
-            cost: format!("{} / hour", pool.idle_price_per_hour),
+            cost: match pool.idle_price_per_hour.micros() {
+                0 => "Nothing".to_owned(),
+                _ => price(Some(&pool.idle_price_per_hour)),
+            },
             problems: [schedule_problem, trouble].into_iter().flatten().collect(),
         }
     }
