@@ -12,6 +12,7 @@ mod authorization;
 mod aws_adapters;
 mod crashes;
 mod first_sign_in;
+mod fleet_journey;
 mod kill_campaign;
 mod launches;
 mod login;

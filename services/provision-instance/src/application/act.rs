@@ -260,7 +260,7 @@ async fn insert(
     let definition = definitions.get(kind).ok_or(StoreError::UnknownKind(kind))?;
     let id = ExecutionId::new(deps.clock.as_ref());
     let subject = instance.id().as_uuid();
-    let new = NewExecution { id, subject, owner: instance.owner().clone(), input, done: vec![] };
+    let new = NewExecution { id, subject, owner: instance.owner().clone(), input, done: vec![], begun: None };
     deps.executions.insert(connection, definition, &new).await?;
     sqlx::query("update instance set execution_id = $2 where id = $1")
         .bind(subject)

@@ -74,10 +74,7 @@ pub(crate) async fn create(
         Err(Failed::CutOff) => return Err(CreateError::CutOff),
     };
     match answer {
-        Answer::Accepted(accepted) => {
-            deps.signals.work();
-            Ok(accepted)
-        }
+        Answer::Accepted(accepted) => Ok(accepted),
         Answer::Refused(refusal) => Err(CreateError::Refused(refusal)),
         // Only a group does not wait for the owner's lock.
         Answer::Busy => Err(CreateError::CutOff),

@@ -140,6 +140,7 @@ async fn accept_as(id: ExecutionId, store: &Store, pool: &PgPool, definition: &D
         owner: "somebody".parse().unwrap(),
         input: serde_json::json!({}),
         done: vec![],
+        begun: None,
     };
     let mut connection = pool.acquire().await.unwrap();
     store.insert(&mut connection, definition, &new).await.unwrap();
