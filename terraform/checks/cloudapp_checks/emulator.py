@@ -12,6 +12,7 @@ import sys
 
 from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
 from moto.budgets.responses import BudgetsResponse
+from moto.cognitoidp.models import CognitoIdpUserPool
 from moto.core.responses import ActionResult, EmptyResult
 from moto.ec2.models import ec2_backends
 from moto.eks import urls as eks_urls
@@ -159,10 +160,37 @@ def patch_eks() -> None:
 
 
 def patch_autoscaling() -> None:
-    """Tags of scalable targets, which the provider reads after every change."""
-    ApplicationAutoScalingResponse.list_tags_for_resource = lambda self: '{"Tags": {}}'
-    ApplicationAutoScalingResponse.tag_resource = lambda self: "{}"
-    ApplicationAutoScalingResponse.untag_resource = lambda self: "{}"
+    """Tags of scalable targets."""
+    tags: dict[str, dict] = {}
+    register = ApplicationAutoScalingResponse.register_scalable_target
+
+    def keeping_tags(self: ApplicationAutoScalingResponse) -> str:
+        answer = register(self)
+        arn = json.loads(answer or "{}").get("ScalableTargetARN")
+        if arn and self._get_param("Tags"):
+            tags[arn] = self._get_param("Tags")
+        return answer
+
+    def tag(self: ApplicationAutoScalingResponse) -> str:
+        tags.setdefault(self._get_param("ResourceARN"), {}).update(self._get_param("Tags"))
+        return "{}"
+
+    def list_tags(self: ApplicationAutoScalingResponse) -> str:
+        return json.dumps({"Tags": tags.get(self._get_param("ResourceARN"), {})})
+
+    ApplicationAutoScalingResponse.register_scalable_target = keeping_tags
+    ApplicationAutoScalingResponse.tag_resource = tag
+    ApplicationAutoScalingResponse.list_tags_for_resource = list_tags
+
+
+def patch_identity() -> None:
+    """moto forgets of a user pool what an update does not repeat, names and tags among it; and its tier."""
+    update = CognitoIdpUserPool.update_extended_config
+
+    def merged(self: CognitoIdpUserPool, config: dict) -> None:
+        update(self, {"UserPoolTier": "ESSENTIALS", **getattr(self, "extended_config", {}), **(config or {})})
+
+    CognitoIdpUserPool.update_extended_config = merged
 
 
 def describe_subscribers_for_notification(self: BudgetsResponse) -> str:
@@ -227,6 +255,7 @@ def main() -> None:
     patch_budgets()
     patch_queues()
     patch_zones()
+    patch_identity()
     from moto.server import main as serve
     serve(["-H", "127.0.0.1", "-p", sys.argv[1]])
 

@@ -85,7 +85,7 @@ def roles_trust_one_party(plan: Plan, report: Report) -> None:
                 report.expect(found, len(subject) == 1 and isinstance(subject[0], str) and "*" not in subject[0],
                               "trusts more than one service account")
                 report.expect(found, audience == ["sts.amazonaws.com"], "does not check the token's audience")
-            elif set(as_list(principal["Service"])) & confused:
+            elif isinstance(principal, dict) and set(as_list(principal.get("Service"))) & confused:
                 keys = {key for part in condition.values() for key in part}
                 report.expect(found, bool({"aws:SourceArn", "aws:SourceAccount"} & keys), "does not check whom the service works for")
 
