@@ -1,6 +1,6 @@
 """The real thing: the production example, applied by the real provider to an emulator, looked at, and destroyed.
 
-    apply [--hold FILE] [--keep-log]
+    apply [--hold FILE] [--record] [--work FOLDER]
 
 1. init with the S3 backend and its lock; plan; apply
 2. the internal load balancer is made as the chart's Ingress would make it; the second apply adds the alias
@@ -10,11 +10,12 @@
 6. torn down in the documented order, until nothing is left
 
 `--hold FILE` writes the outputs to FILE after 5 and waits for SIGINT or SIGTERM, so that CloudApp can be run on what
-Terraform made.
+Terraform made. `--record` keeps the state for the checks' own tests (`tests/recorded-state.json.gz`).
 """
 
 import argparse
 import contextlib
+import gzip
 import json
 import os
 import shutil
@@ -30,6 +31,7 @@ from pathlib import Path
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from . import drift, existing, roles
 from .plan import Plan
@@ -39,6 +41,7 @@ from .terraform import Terraform, TerraformFailed, environment, require_terrafor
 
 TERRAFORM = Path(__file__).resolve().parents[2]
 DOMAIN = "cloudapp.example.com"
+RECORDED = Path(__file__).resolve().parents[1] / "tests" / "recorded-state.json.gz"
 STATE_BUCKET = "cloudapp-terraform-state"
 
 
@@ -150,7 +153,7 @@ def attempt(judge, *arguments) -> str | None:
     """Runs one judge; what it found, if anything."""
     try:
         judge(*arguments)
-    except (Failed, TerraformFailed, existing.NotThere) as fault:
+    except (Failed, TerraformFailed, existing.NotThere, ClientError) as fault:
         print(f"FAULT in {judge.__name__}", flush=True)
         return str(fault)
     return None
@@ -217,7 +220,15 @@ def hold(file: Path, terraform: Terraform, endpoint: str) -> None:
         signal.pause()
 
 
-def cycle(work: Path, hold_file: Path | None) -> None:
+def record(state: dict, work: Path, endpoint: str) -> None:
+    """Keeps a state that all judges accepted, without what differs from run to run."""
+    text = json.dumps(state).replace(str(work), "WORK").replace(endpoint, "http://emulator")
+    # No time in the file: the same state gives the same bytes.
+    RECORDED.write_bytes(gzip.compress(text.encode(), mtime=0))
+    print(f"recorded in {RECORDED.relative_to(TERRAFORM)}")
+
+
+def cycle(work: Path, hold_file: Path | None, keep: bool) -> None:
     """All of it."""
     with emulator(work) as (endpoint, emulator_log):
         aws = Aws(endpoint)
@@ -237,6 +248,8 @@ def cycle(work: Path, hold_file: Path | None) -> None:
             faults = list(filter(None, (
                 attempt(judge_drift, terraform), attempt(judge_policies, state), attempt(judge_roles, state, values),
                 attempt(existing.judge, aws, values), attempt(refuses_while_locked, terraform, aws))))
+            if keep and not faults:
+                record(state, work, endpoint)
             if hold_file:
                 hold(hold_file, terraform, endpoint)
             del terraform.environment["TF_VAR_services_balancer_exists"]
@@ -256,13 +269,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="apply", description="Applies the production example to an emulator and judges it.")
     parser.add_argument("--hold", type=Path, metavar="FILE", help="write the outputs to FILE and wait before tearing down")
     parser.add_argument("--work", type=Path, metavar="FOLDER", help="a new folder for logs and state, kept; else a temporary one")
+    parser.add_argument("--record", action="store_true", help="keep the state for the checks' own tests")
     arguments = parser.parse_args()
     require_terraform()
     work = arguments.work or Path(tempfile.mkdtemp(prefix="cloudapp-terraform-"))
     work.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     try:
-        cycle(work, arguments.hold)
+        cycle(work, arguments.hold, arguments.record)
     except (Failed, TerraformFailed) as failure:
         sys.exit(f"\nFAILED after {time.monotonic() - started:.0f} s: {failure}\n\nlogs: {work}")
     print(f"all good in {time.monotonic() - started:.0f} s")

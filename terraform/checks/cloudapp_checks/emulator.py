@@ -230,6 +230,7 @@ def patch_queues() -> None:
         set_attributes(self, attributes, now)
         if "Policy" not in attributes:
             self.policy = before
+        self.redrive_allow_policy = self.redrive_allow_policy or None
 
     Queue._set_attributes = keeping_the_policy
 

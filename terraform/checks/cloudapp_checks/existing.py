@@ -15,8 +15,14 @@ def _expect(holds: bool, what: str) -> None:
 def judge(aws, values: dict) -> None:
     """Looks at queues, events, functions, identity, gateway, statistics, keys, the launch, the alias, what Helm gets."""
     checks = (_queues, _events, _functions, _identity, _gateway, _statistics, _authority, _machines, _alias, _values)
+    wrong = []
     for check in checks:
-        check(aws, values)
+        try:
+            check(aws, values)
+        except NotThere as fault:
+            wrong.append(str(fault))
+    if wrong:
+        raise NotThere("boto3 finds:\n  " + "\n  ".join(wrong))
     print(f"boto3: {len(checks)} looks at what exists")
 
 
@@ -56,8 +62,9 @@ def _functions(aws, values) -> None:
         environment = found["Environment"]["Variables"]
         _expect(variables | {"RUST_LOG", "CLOUDAPP_LOG_FORMAT"} == set(environment), f"{name} is told {sorted(environment)}")
         _expect(found["Runtime"] == "provided.al2023" and found["Handler"] == "bootstrap", f"{name} has another runtime")
-    mappings = functions.list_event_source_mappings(FunctionName="cloudapp-login-poller")["EventSourceMappings"]
-    _expect([one["EventSourceArn"].rsplit(":", 1)[-1] for one in mappings] == ["cloudapp-login"], "login-poller reads another queue")
+    mappings = functions.list_event_source_mappings()["EventSourceMappings"]
+    wiring = [(one["EventSourceArn"].rsplit(":", 1)[-1], one["FunctionArn"].rsplit(":", 1)[-1]) for one in mappings]
+    _expect(wiring == [("cloudapp-login", "cloudapp-login-poller")], f"queues are read by {wiring}")
 
 
 def _identity(aws, values) -> None:
@@ -80,7 +87,9 @@ def _gateway(aws, values) -> None:
     routes = {route["RouteKey"]: route for route in gateway.get_routes(ApiId=api)["Items"]}
     _expect(set(routes) == {"GET /executions/{id}", "POST /instances/{id}/force-stop"}, f"the routes are {sorted(routes)}")
     _expect(all(route["AuthorizationType"] == "JWT" for route in routes.values()), "a route wants no token")
-    authorizer = gateway.get_authorizers(ApiId=api)["Items"][0]["JwtConfiguration"]
+    identities = {route["AuthorizerId"] for route in routes.values()}
+    _expect(len(identities) == 1, "routes trust different issuers")
+    authorizer = gateway.get_authorizer(ApiId=api, AuthorizerId=identities.pop())["JwtConfiguration"]
     _expect(authorizer == {"Issuer": values["token"]["issuer"], "Audience": [values["token"]["clientId"]]}, "the authorizer trusts others")
 
 
@@ -123,9 +132,9 @@ def _alias(aws, values) -> None:
     zone = next(zone for zone in route53.list_hosted_zones()["HostedZones"] if zone["Name"] == host)
     _expect(zone["Config"]["PrivateZone"], "the services' zone is public")
     records = route53.list_resource_record_sets(HostedZoneId=zone["Id"])["ResourceRecordSets"]
-    alias = next(record["AliasTarget"]["DNSName"] for record in records if record["Name"] == host and record["Type"] == "A")
+    aliases = [record["AliasTarget"]["DNSName"] for record in records if record["Name"] == host and record["Type"] == "A"]
     balancer = aws("elbv2").describe_load_balancers(Names=[values["ingress"]["loadBalancerName"]])["LoadBalancers"][0]
-    _expect(balancer["DNSName"] in alias, f"the services' name leads to {alias}")
+    _expect(len(aliases) == 1 and balancer["DNSName"] in aliases[0], f"the services' name leads to {aliases}")
 
 
 def _values(aws, values) -> None:
