@@ -146,10 +146,21 @@ def refuses_while_locked(terraform: Terraform, aws: Aws) -> None:
         aws("s3").delete_object(Bucket=STATE_BUCKET, Key=lock)
 
 
+def attempt(judge, *arguments) -> str | None:
+    """Runs one judge; what it found, if anything."""
+    try:
+        judge(*arguments)
+    except (Failed, TerraformFailed, existing.NotThere) as fault:
+        print(f"FAULT in {judge.__name__}", flush=True)
+        return str(fault)
+    return None
+
+
 def judge_drift(terraform: Terraform) -> None:
     """A plan after the apply: nothing but what is listed, and nothing listed that is no longer needed."""
     code, _ = terraform.run("plan", "-detailed-exitcode", "-out=second.tfplan", seconds=300, accept=(0, 2))
     plan = terraform.show("second.tfplan")
+    (terraform.log.parent / "second-plan.json").write_text(json.dumps(plan))
     allowed = drift.read_allowed()
     faults, used = drift.unexplained(plan, allowed) if code == 2 else ([], set())
     if faults:
@@ -220,21 +231,22 @@ def cycle(work: Path, hold_file: Path | None) -> None:
             balancer = play_the_controller(aws, values)
             terraform.run("apply", "-auto-approve", "-var=services_balancer_exists=true", seconds=300)
             terraform.environment["TF_VAR_services_balancer_exists"] = "true"
-            judge_drift(terraform)
             state = terraform.show()
             (work / "state.json").write_text(json.dumps(state))
-            judge_policies(state)
-            judge_roles(state, values)
-            existing.judge(aws, Plan(state), values)
-            refuses_while_locked(terraform, aws)
+            # All of them, whatever the others say: a run takes minutes.
+            faults = list(filter(None, (
+                attempt(judge_drift, terraform), attempt(judge_policies, state), attempt(judge_roles, state, values),
+                attempt(existing.judge, aws, values), attempt(refuses_while_locked, terraform, aws))))
             if hold_file:
                 hold(hold_file, terraform, endpoint)
             del terraform.environment["TF_VAR_services_balancer_exists"]
-            tear_down(terraform, aws, balancer)
+            faults += filter(None, [attempt(tear_down, terraform, aws, balancer)])
         finally:
             missing = sorted({line.strip() for line in emulator_log.read_text().splitlines() if "NotImplementedError" in line})
             if missing:
                 print("the emulator was asked for what it does not have:\n  " + "\n  ".join(missing), file=sys.stderr)
+        if faults:
+            raise Failed("\n\n".join(faults))
         if missing:
             raise Failed("see above: add it to emulator.py, or leave the call out")
 

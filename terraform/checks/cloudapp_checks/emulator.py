@@ -12,11 +12,13 @@ import sys
 
 from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
 from moto.budgets.responses import BudgetsResponse
+from moto.cognitoidp.models import CognitoIdpUserPool
 from moto.core.responses import ActionResult, EmptyResult
 from moto.ec2.models import ec2_backends
 from moto.eks import urls as eks_urls
 from moto.eks.exceptions import ResourceNotFoundException
 from moto.eks.responses import EKSResponse
+from moto.route53.responses import Route53
 from moto.sqs.models import Queue
 
 
@@ -158,10 +160,37 @@ def patch_eks() -> None:
 
 
 def patch_autoscaling() -> None:
-    """Tags of scalable targets, which the provider reads after every change."""
-    ApplicationAutoScalingResponse.list_tags_for_resource = lambda self: '{"Tags": {}}'
-    ApplicationAutoScalingResponse.tag_resource = lambda self: "{}"
-    ApplicationAutoScalingResponse.untag_resource = lambda self: "{}"
+    """Tags of scalable targets."""
+    tags: dict[str, dict] = {}
+    register = ApplicationAutoScalingResponse.register_scalable_target
+
+    def keeping_tags(self: ApplicationAutoScalingResponse) -> str:
+        answer = register(self)
+        arn = json.loads(answer or "{}").get("ScalableTargetARN")
+        if arn and self._get_param("Tags"):
+            tags[arn] = self._get_param("Tags")
+        return answer
+
+    def tag(self: ApplicationAutoScalingResponse) -> str:
+        tags.setdefault(self._get_param("ResourceARN"), {}).update(self._get_param("Tags"))
+        return "{}"
+
+    def list_tags(self: ApplicationAutoScalingResponse) -> str:
+        return json.dumps({"Tags": tags.get(self._get_param("ResourceARN"), {})})
+
+    ApplicationAutoScalingResponse.register_scalable_target = keeping_tags
+    ApplicationAutoScalingResponse.tag_resource = tag
+    ApplicationAutoScalingResponse.list_tags_for_resource = list_tags
+
+
+def patch_identity() -> None:
+    """moto forgets of a user pool what an update does not repeat, names and tags among it; and its tier."""
+    update = CognitoIdpUserPool.update_extended_config
+
+    def merged(self: CognitoIdpUserPool, config: dict) -> None:
+        update(self, {"UserPoolTier": "ESSENTIALS", **getattr(self, "extended_config", {}), **(config or {})})
+
+    CognitoIdpUserPool.update_extended_config = merged
 
 
 def describe_subscribers_for_notification(self: BudgetsResponse) -> str:
@@ -205,6 +234,19 @@ def patch_queues() -> None:
     Queue._set_attributes = keeping_the_policy
 
 
+def patch_zones() -> None:
+    """A zone that is made with a VPC is private; moto wants to be told so as well."""
+    create = Route53.create_hosted_zone
+
+    def private_with_a_vpc(self: Route53):
+        if self._get_param("VPC.VPCId"):
+            ask = self._get_bool_param
+            self._get_bool_param = lambda name, default=None: name == "HostedZoneConfig.PrivateZone" or ask(name, default)
+        return create(self)
+
+    Route53.create_hosted_zone = private_with_a_vpc
+
+
 def main() -> None:
     """Serves on loopback until it is told to end."""
     patch_clusters()
@@ -212,6 +254,8 @@ def main() -> None:
     patch_autoscaling()
     patch_budgets()
     patch_queues()
+    patch_zones()
+    patch_identity()
     from moto.server import main as serve
     serve(["-H", "127.0.0.1", "-p", sys.argv[1]])
 

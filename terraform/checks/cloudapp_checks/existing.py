@@ -2,8 +2,6 @@
 
 import json
 
-from .plan import Plan
-
 
 class NotThere(AssertionError):
     """Something that the programs rely on is missing or different."""
@@ -14,7 +12,7 @@ def _expect(holds: bool, what: str) -> None:
         raise NotThere(what)
 
 
-def judge(aws, plan: Plan, values: dict) -> None:
+def judge(aws, values: dict) -> None:
     """Looks at queues, events, functions, identity, gateway, statistics, keys, the launch, the alias, what Helm gets."""
     checks = (_queues, _events, _functions, _identity, _gateway, _statistics, _authority, _machines, _alias, _values)
     for check in checks:

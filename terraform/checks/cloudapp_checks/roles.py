@@ -145,6 +145,8 @@ def cases(n: Names) -> dict[str, tuple[list[list[Request]], list[list[Request]]]
                 Request("s3:PutObject", n.bucket("events", "instance_events/tier=live/dt=2026-01-01/x.parquet")),
                 Request("kms:GenerateDataKey", n.keys["data"], via("s3", n)),
                 Request("kms:Sign", n.keys["ssh_ca"], sign), Request("kms:GetPublicKey", n.keys["ssh_ca"]),
+                Request("iam:CreateServiceLinkedRole", f"arn:aws:iam::{n.account}:role/aws-service-role/spot.amazonaws.com/AWSServiceRoleForEC2Spot",
+                        {"iam:AWSServiceName": "spot.amazonaws.com"}),
             ),
             [launch(n, tags={}), launch(n, tokens="optional"), launch(n, hops="2"), launch(n, encrypted="false"), launch(n, type="p5.48xlarge"),
              launch(n, subnet="subnet-elsewhere"), launch(n, group="sg-database"), launch(n, owner="210987654321"), launch(n, gib="2000"),

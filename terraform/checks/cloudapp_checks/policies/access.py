@@ -85,7 +85,7 @@ def roles_trust_one_party(plan: Plan, report: Report) -> None:
                 report.expect(found, len(subject) == 1 and isinstance(subject[0], str) and "*" not in subject[0],
                               "trusts more than one service account")
                 report.expect(found, audience == ["sts.amazonaws.com"], "does not check the token's audience")
-            elif set(as_list(principal["Service"])) & confused:
+            elif isinstance(principal, dict) and set(as_list(principal.get("Service"))) & confused:
                 keys = {key for part in condition.values() for key in part}
                 report.expect(found, bool({"aws:SourceArn", "aws:SourceAccount"} & keys), "does not check whom the service works for")
 
@@ -103,6 +103,9 @@ def resource_policies_name_who(plan: Plan, report: Report) -> None:
             if isinstance(principal, dict) and "Service" in principal:
                 keys = {key for part in statement.get("Condition", {}).values() for key in part}
                 bound = any(key in ("aws:SourceArn", "aws:SourceAccount") or key.startswith("kms:EncryptionContext:") for key in keys)
+                # Where AWS knows no such condition, the folder may name the account.
+                bound = bound or all("/AWSLogs/" in resource and resource.split("/AWSLogs/")[1].split("/")[0].isdigit()
+                                     for resource in as_list(statement["Resource"]))
                 report.expect(found, bound, f"admits a service for any account ({statement.get('Sid')})")
 
 

@@ -102,7 +102,7 @@ BREAKERS: dict[str, list[Breaker]] = {
         statement(TRUST, "assume_role_policy", "function_auth", Principal={"AWS": "*"}),
     ],
     "resource_policies_name_who": [
-        statement("aws_sqs_queue_policy", "policy", "instance_events", sid="state-change", Condition=None),
+        statement("aws_sqs_queue_policy", "policy", "instance_events.aws_sqs_queue_policy.this", sid="state-change", Condition=None),
         statement("aws_kms_key", "policy", '["data"]', Principal={"AWS": "*"}),
         statement("aws_s3_bucket_policy", "policy", "assets", sid="ThisDistributionReads", Principal="*"),
     ],
@@ -206,7 +206,11 @@ def toothless(document: dict) -> list[str]:
     for name, breakers in BREAKERS.items():
         for number, break_it in enumerate(breakers, start=1):
             broken = copy.deepcopy(document)
-            break_it(broken)
+            try:
+                break_it(broken)
+            except StopIteration:
+                weak.append(f"{name}: break {number} finds nothing to break")
+                continue
             if broken == document:
                 weak.append(f"{name}: break {number} changes nothing")
             elif not run(name, Plan(broken)).findings:
