@@ -7,6 +7,7 @@ import re
 import unittest
 
 import chart
+import kubernetes_validate
 import sources
 import terraform
 import yaml
@@ -70,6 +71,20 @@ class Values(unittest.TestCase):
         outputs = {"helm_values": {"sensitive": False, "value": production}, "other": {"value": 1}}
         rendered = chart.template(deploy_values.convert(outputs, tag="0.1.0-5a4bf17", digests=digests))
         self.assertEqual(rendered, chart.template(chart.case("production")))
+
+
+    def test_what_an_apply_gave_is_accepted(self):
+        # `terraform output -json` after an apply of examples/production to an emulator; its queues' addresses, which were
+        # the emulator's, are written as AWS's.
+        applied = json.loads((chart.CHECKS / "applied.json").read_text())
+        values = deploy_values.convert(applied, tag="0.1.0")
+        for kubernetes in chart.KUBERNETES:
+            for document in yaml.safe_load_all(chart.template(values, kubernetes)):
+                kubernetes_validate.validate(document, kubernetes, strict=True)
+        # It is what Terraform's source says now.
+        for dotted in deploy_values.NOT_THE_CHARTS:
+            values = deploy_values.without(values, dotted)
+        self.assertEqual(leaves(values) - {("images", "tag")}, leaves(self.output))
 
 
 class Document(unittest.TestCase):
