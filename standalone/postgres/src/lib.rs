@@ -22,4 +22,4 @@ pub mod testing;
 pub use binaries::PostgresBinaries;
 pub use cluster::{Cluster, ClusterConfig, location::discard};
 pub use error::PostgresError;
-pub use schemas::{RolePasswords, SchemaUrls, bootstrap_schemas, create_roles};
+pub use schemas::{RolePasswords, SchemaUrls, bootstrap_schemas, create_roles, database_url};

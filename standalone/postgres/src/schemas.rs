@@ -189,7 +189,10 @@ pub(crate) fn require_plain_name(name: &str) -> Result<(), PostgresError> {
 }
 
 /// The same server and user, another database.
-pub(crate) fn database_url(url: &str, database: &str) -> Result<String, PostgresError> {
+///
+/// # Errors
+/// If `url` is none.
+pub fn database_url(url: &str, database: &str) -> Result<String, PostgresError> {
     let mut url = Url::parse(url)?;
     url.set_path(database);
     Ok(url.into())
