@@ -88,7 +88,7 @@ use tasks::Outlets;
 pub async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let metrics = telemetry::init_metrics()?;
-    let pool = cloudapp_database::connect(&args.database).await?;
+    let pool = cloudapp_database::connect(&args.database, &clock).await?;
     schema::require_current(&pool).await?;
     let identities = Arc::new(adapters::Ec2Identities(identities(&args)?));
     let aws = cloudapp_aws::config::load().await;

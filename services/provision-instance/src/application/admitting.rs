@@ -25,8 +25,9 @@ use crate::outbox;
 use crate::placing;
 use crate::pool::{self, Claimant, Claimed};
 
-/// One transaction admits at most as many, and one is under way: the next group collects behind it.
-const BOUNDS: Bounds = Bounds { items: 128, groups: 1 };
+/// One transaction admits at most as many, so that the first of a crowd do not wait long for their neighbours; one is
+/// under way, and the next group collects behind it.
+const BOUNDS: Bounds = Bounds { items: 64, groups: 1 };
 
 /// Admits launches in groups. Cheap to clone.
 #[derive(Debug, Clone)]

@@ -38,6 +38,14 @@ struct Current<'a> {
     proven: &'a Proven,
 }
 
+/// A report that was not known before.
+#[derive(Clone, Copy)]
+struct New<'a> {
+    report: &'a Current<'a>,
+    /// In the same start, as far as was known before this group.
+    booted_before: bool,
+}
+
 struct Desk(Arc<Deps>);
 
 impl BootReports {
@@ -87,7 +95,7 @@ impl Job for Desk {
         let new = self.put(&mut transaction, &reports).await?;
         if !new.is_empty() {
             self.run(&mut transaction, &new).await?;
-            self.note_reboots(&mut transaction, &new).await?;
+            note(&mut transaction, self.0.clock.now(), &reboots(&new)).await?;
             let ids: Vec<Uuid> = new.keys().copied().collect();
             self.0.executions.wake_many(&mut transaction, &ids).await?;
         }
@@ -105,7 +113,7 @@ impl Desk {
         &self,
         connection: &mut PgConnection,
         reports: &'a [Current<'a>],
-    ) -> Result<BTreeMap<Uuid, &'a Current<'a>>, sqlx::Error> {
+    ) -> Result<BTreeMap<Uuid, New<'a>>, sqlx::Error> {
         if reports.is_empty() {
             return Ok(BTreeMap::new());
         }
@@ -114,12 +122,14 @@ impl Desk {
             BootOutcome::Failure => "failure",
         };
         let host_keys = reports.iter().map(|report| Json(text::host_keys(&report.proven.report.host_keys)));
-        let put: Vec<(Uuid, Uuid)> = sqlx::query_as(
+        let put: Vec<(Uuid, Uuid, bool)> = sqlx::query_as(
             "insert into boot_report (instance_id, boot_id, generation, outcome, log_tail, host_keys, received_at) \
              select id, boot, generation, outcome, log_tail, host_keys, $7 \
              from unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::jsonb[]) \
                  as n (id, boot, generation, outcome, log_tail, host_keys) \
-             on conflict do nothing returning instance_id, boot_id",
+             on conflict do nothing \
+             returning instance_id, boot_id, exists (select from boot_report b \
+                 where b.instance_id = boot_report.instance_id and b.generation = boot_report.generation)",
         )
         .bind(reports.iter().map(Current::id).collect::<Vec<_>>())
         .bind(reports.iter().map(|report| report.boot().as_uuid()).collect::<Vec<_>>())
@@ -130,8 +140,13 @@ impl Desk {
         .bind(self.0.clock.now())
         .fetch_all(connection)
         .await?;
-        let is_new = |report: &&Current<'_>| put.contains(&(report.id(), report.boot().as_uuid()));
-        Ok(reports.iter().filter(is_new).map(|report| (report.id(), report)).collect())
+        let put: HashMap<(Uuid, Uuid), bool> =
+            put.into_iter().map(|(id, boot, booted_before)| ((id, boot), booted_before)).collect();
+        let new = reports.iter().filter_map(|report| {
+            let booted_before = *put.get(&(report.id(), report.boot().as_uuid()))?;
+            Some((report.id(), New { report, booted_before }))
+        });
+        Ok(new.collect())
     }
 
     /// A machine that reports runs, whatever EC2 has told so far. With its address it can be used at once, and the
@@ -140,7 +155,7 @@ impl Desk {
     async fn run(
         &self,
         connection: &mut PgConnection,
-        new: &BTreeMap<Uuid, &Current<'_>>,
+        new: &BTreeMap<Uuid, New<'_>>,
     ) -> Result<(), sqlx::Error> {
         sqlx::query(
             "with told as ( \
@@ -158,46 +173,30 @@ impl Desk {
              from told where i.id = told.id",
         )
         .bind(new.keys().copied().collect::<Vec<_>>())
-        .bind(new.values().map(|report| report.proven.identity.instance_id.as_str()).collect::<Vec<_>>())
-        .bind(new.values().map(|report| report.proven.address()).collect::<Vec<_>>())
+        .bind(new.values().map(|new| new.report.proven.identity.instance_id.as_str()).collect::<Vec<_>>())
+        .bind(new.values().map(|new| new.report.proven.address()).collect::<Vec<_>>())
         .bind(self.0.after(self.0.settings.pace.look))
         .bind(self.0.clock.now())
         .execute(connection)
         .await?;
         Ok(())
     }
+}
 
-    /// A further boot of the same start is a reboot: of the host, or by somebody on the machine.
-    async fn note_reboots(
-        &self,
-        connection: &mut PgConnection,
-        new: &BTreeMap<Uuid, &Current<'_>>,
-    ) -> Result<(), sqlx::Error> {
-        let rebooted: Vec<Uuid> = sqlx::query_scalar(
-            "select n.id from unnest($1::uuid[], $2::uuid[], $3::int[]) as n (id, boot, generation) \
-             where exists (select from boot_report b where b.instance_id = n.id and b.generation = n.generation \
-                 and b.boot_id <> n.boot)",
-        )
-        .bind(new.keys().copied().collect::<Vec<_>>())
-        .bind(new.values().map(|report| report.boot().as_uuid()).collect::<Vec<_>>())
-        .bind(new.values().map(|report| report.instance.generation).collect::<Vec<_>>())
-        .fetch_all(&mut *connection)
-        .await?;
-        let notes: Vec<Note> = rebooted
-            .into_iter()
-            .filter_map(|id| Some((id, new.get(&id)?.boot())))
-            .map(|(instance, boot)| Note {
-                instance,
-                dedupe: format!("{}:{boot}", NoteKind::Rebooted.as_str()),
-                kind: NoteKind::Rebooted,
-                sentence:
-                    "It was rebooted, by AWS or by somebody on the machine; what ran on it was started anew."
-                        .to_owned(),
-                actor: None,
-            })
-            .collect();
-        note(connection, self.0.clock.now(), &notes).await.map(drop)
-    }
+/// A further boot of the same start is a reboot: of the host, or by somebody on the machine.
+fn reboots(new: &BTreeMap<Uuid, New<'_>>) -> Vec<Note> {
+    let rebooted = new.iter().filter(|(_, new)| new.booted_before);
+    rebooted
+        .map(|(id, new)| Note {
+            instance: *id,
+            dedupe: format!("{}:{}", NoteKind::Rebooted.as_str(), new.report.boot()),
+            kind: NoteKind::Rebooted,
+            sentence:
+                "It was rebooted, by AWS or by somebody on the machine; what ran on it was started anew."
+                    .to_owned(),
+            actor: None,
+        })
+        .collect()
 }
 
 impl Current<'_> {

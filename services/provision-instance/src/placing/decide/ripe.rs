@@ -4,6 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 /// A batch is formed when nobody has come for this long …
 const IDLE: TimeDelta = TimeDelta::milliseconds(35);
+/// … in a crowd for this long, for admissions that share a transaction are seen only once it has been committed …
+const IDLE_IN_A_CROWD: TimeDelta = TimeDelta::milliseconds(150);
 /// … or when the first has waited for this long …
 const LONGEST: TimeDelta = TimeDelta::milliseconds(250);
 /// … where a crowd streams in, for this long: a class of a thousand takes most of a second to arrive, and AWS refills
@@ -53,8 +55,11 @@ pub(crate) struct Rank {
 
 /// Whether a group is ripe. An arrival from the future (a clock that was set back) holds nobody up.
 pub(crate) fn ripeness(group: &Group, now: DateTime<Utc>) -> Ripeness {
-    let longest = if group.count < CROWD { LONGEST } else { LONGEST_IN_A_CROWD };
-    let ripe_at = (group.newest + IDLE).min(group.oldest + longest);
+    let (idle, longest) = match group.count {
+        ..CROWD => (IDLE, LONGEST),
+        CROWD.. => (IDLE_IN_A_CROWD, LONGEST_IN_A_CROWD),
+    };
+    let ripe_at = (group.newest + idle).min(group.oldest + longest);
     if group.count >= MOST || ripe_at <= now || group.oldest > now + longest {
         Ripeness::Ripe
     } else {
@@ -113,8 +118,8 @@ mod tests {
     #[test]
     fn a_crowd_is_waited_for_while_it_streams_in() {
         assert_eq!(ripeness(&group(CROWD - 1, 0, 249), at(250)), Ripeness::Ripe);
-        assert_eq!(ripeness(&group(CROWD, 0, 249), at(250)), Ripeness::NotBefore(at(284)));
-        assert_eq!(ripeness(&group(CROWD, 0, 249), at(284)), Ripeness::Ripe, "the last has come");
+        assert_eq!(ripeness(&group(CROWD, 0, 249), at(284)), Ripeness::NotBefore(at(399)));
+        assert_eq!(ripeness(&group(CROWD, 0, 249), at(399)), Ripeness::Ripe, "the last has come");
         assert_eq!(ripeness(&group(CROWD, 0, 999), at(1000)), Ripeness::Ripe, "but not for ever");
     }
 

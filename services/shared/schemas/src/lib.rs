@@ -7,13 +7,38 @@ use std::fmt;
 
 use rand::{Rng, distr::Alphanumeric};
 use sha2::{Digest, Sha256};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use url::Url;
 
-use crate::error::PostgresError;
+/// Why roles and schemas could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum BootstrapError {
+    /// A database URL that cannot be used.
+    #[error("this is not a usable PostgreSQL URL: {0}")]
+    InvalidUrl(#[from] url::ParseError),
+    /// A database name outside `[a-z][a-z0-9_]*`.
+    #[error("`{0}` is not a plain lower-case SQL name")]
+    InvalidName(String),
+    /// A statement was refused.
+    #[error("PostgreSQL refused a statement: {0}")]
+    Sql(#[from] sqlx::Error),
+}
+
+/// How the login roles prove who they are.
+#[derive(Debug, Clone, Copy)]
+pub enum Access<'a> {
+    /// By these passwords, which become theirs.
+    Passwords(&'a RolePasswords),
+    /// By tokens that IAM signs: the role `rds_iam` of Amazon RDS and Aurora is granted to them, and they have no
+    /// password. On a server without that role (not RDS) this is refused.
+    Iam,
+    /// However they do already; roles that are missing are made without a password.
+    Unchanged,
+}
 
 /// The services' schemas, in the order in which they are migrated; each has a role of the same name.
-const SCHEMAS: [&str; 3] = ["configure", "provision", "login"];
+pub const SCHEMAS: [&str; 3] = ["configure", "provision", "login"];
 /// Login roles that own nothing and only read what others publish.
 const READERS: [&str; 1] = ["stop_ec2"];
 /// All login roles.
@@ -85,10 +110,31 @@ pub async fn bootstrap_schemas(
     superuser_url: &str,
     database: &str,
     passwords: &RolePasswords,
-) -> Result<SchemaUrls, PostgresError> {
+) -> Result<SchemaUrls, BootstrapError> {
+    let RolePasswords([configure, provision, login, stop_ec2]) = passwords;
+    let urls = SchemaUrls {
+        configure: role_url(superuser_url, database, "configure", configure)?,
+        provision: role_url(superuser_url, database, "provision", provision)?,
+        login: role_url(superuser_url, database, "login", login)?,
+        stop_ec2: role_url(superuser_url, database, "stop_ec2", stop_ec2)?,
+    };
+    bootstrap(&superuser_url.parse()?, database, Access::Passwords(passwords)).await?;
+    Ok(urls)
+}
+
+/// Like [`bootstrap_schemas`], as `administrator` (a superuser, or a managed cluster's master user), whose options
+/// also say how the server is reached.
+///
+/// # Errors
+/// A name that cannot be used, or PostgreSQL's refusal.
+pub async fn bootstrap(
+    administrator: &PgConnectOptions,
+    database: &str,
+    access: Access<'_>,
+) -> Result<(), BootstrapError> {
     require_plain_name(database)?;
-    let mut roles = locked_connection(superuser_url).await?;
-    make_roles(&mut roles, Some(passwords)).await?;
+    let mut roles = locked_connection(administrator).await?;
+    make_roles(&mut roles, access).await?;
     make_database(&mut roles, database).await?;
     for role in SCHEMAS {
         run(&mut roles, format!("ALTER ROLE {role} IN DATABASE {database} SET search_path = {role}")).await?;
@@ -101,15 +147,9 @@ pub async fn bootstrap_schemas(
     }
     run(&mut roles, format!("REVOKE ALL ON DATABASE {database} FROM PUBLIC")).await?;
     // Still under the lock: two callers that make the same schema must not race either.
-    make_schemas(superuser_url, database).await?;
+    make_schemas(administrator, database).await?;
     roles.close().await?;
-    let RolePasswords([configure, provision, login, stop_ec2]) = passwords;
-    Ok(SchemaUrls {
-        configure: role_url(superuser_url, database, "configure", configure)?,
-        provision: role_url(superuser_url, database, "provision", provision)?,
-        login: role_url(superuser_url, database, "login", login)?,
-        stop_ec2: role_url(superuser_url, database, "stop_ec2", stop_ec2)?,
-    })
+    Ok(())
 }
 
 /// Makes the login roles where they are missing, without a password: a
@@ -117,25 +157,23 @@ pub async fn bootstrap_schemas(
 ///
 /// # Errors
 /// A URL that cannot be used, or PostgreSQL's refusal.
-pub async fn create_roles(superuser_url: &str) -> Result<(), PostgresError> {
-    let mut connection = locked_connection(superuser_url).await?;
-    make_roles(&mut connection, None).await?;
+pub async fn create_roles(superuser_url: &str) -> Result<(), BootstrapError> {
+    let mut connection = locked_connection(&superuser_url.parse()?).await?;
+    make_roles(&mut connection, Access::Unchanged).await?;
     connection.close().await?;
     Ok(())
 }
 
 /// A connection that holds the lock on role changes until it is closed. Advisory locks count per
 /// database, and roles per cluster, so everybody takes this one in the same database.
-async fn locked_connection(superuser_url: &str) -> Result<PgConnection, PostgresError> {
-    let mut connection = PgConnection::connect(&database_url(superuser_url, MAINTENANCE_DATABASE)?).await?;
+async fn locked_connection(administrator: &PgConnectOptions) -> Result<PgConnection, BootstrapError> {
+    let options = administrator.clone().database(MAINTENANCE_DATABASE);
+    let mut connection = PgConnection::connect_with(&options).await?;
     sqlx::query("SELECT pg_advisory_lock($1)").bind(ROLES_LOCK).execute(&mut connection).await?;
     Ok(connection)
 }
 
-async fn make_roles(
-    connection: &mut PgConnection,
-    passwords: Option<&RolePasswords>,
-) -> Result<(), PostgresError> {
+async fn make_roles(connection: &mut PgConnection, access: Access<'_>) -> Result<(), BootstrapError> {
     for (index, role) in ROLES.into_iter().enumerate() {
         let known: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)")
             .bind(role)
@@ -144,15 +182,19 @@ async fn make_roles(
         if !known {
             run(connection, format!("CREATE ROLE {role} LOGIN")).await?;
         }
-        if let Some(RolePasswords(passwords)) = passwords {
-            let literal = passwords[index].replace('\'', "''");
-            run(connection, format!("ALTER ROLE {role} PASSWORD '{literal}'")).await?;
+        match access {
+            Access::Passwords(RolePasswords(passwords)) => {
+                let literal = passwords[index].replace('\'', "''");
+                run(connection, format!("ALTER ROLE {role} PASSWORD '{literal}'")).await?;
+            }
+            Access::Iam => run(connection, format!("GRANT rds_iam TO {role}")).await?,
+            Access::Unchanged => {}
         }
     }
     Ok(())
 }
 
-async fn make_database(connection: &mut PgConnection, database: &str) -> Result<(), PostgresError> {
+async fn make_database(connection: &mut PgConnection, database: &str) -> Result<(), BootstrapError> {
     let known: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
         .bind(database)
         .fetch_one(&mut *connection)
@@ -160,8 +202,8 @@ async fn make_database(connection: &mut PgConnection, database: &str) -> Result<
     if known { Ok(()) } else { run(connection, format!("CREATE DATABASE {database}")).await }
 }
 
-async fn make_schemas(superuser_url: &str, database: &str) -> Result<(), PostgresError> {
-    let mut connection = PgConnection::connect(&database_url(superuser_url, database)?).await?;
+async fn make_schemas(administrator: &PgConnectOptions, database: &str) -> Result<(), BootstrapError> {
+    let mut connection = PgConnection::connect_with(&administrator.clone().database(database)).await?;
     run(&mut connection, "REVOKE ALL ON SCHEMA public FROM PUBLIC".to_owned()).await?;
     for schema in SCHEMAS {
         // A schema can be given to a role only by one of its members; a managed cluster's administrator
@@ -175,34 +217,40 @@ async fn make_schemas(superuser_url: &str, database: &str) -> Result<(), Postgre
 
 /// Runs a statement that takes no parameters. Every name in it is one of [`ROLES`] or was checked by
 /// [`require_plain_name`], every literal is quoted.
-pub(crate) async fn run(connection: &mut PgConnection, statement: String) -> Result<(), PostgresError> {
+///
+/// # Errors
+/// PostgreSQL's refusal.
+pub async fn run(connection: &mut PgConnection, statement: String) -> Result<(), BootstrapError> {
     connection.execute(AssertSqlSafe(statement)).await?;
     Ok(())
 }
 
 /// Accepts only names that need no quoting.
-pub(crate) fn require_plain_name(name: &str) -> Result<(), PostgresError> {
+///
+/// # Errors
+/// [`BootstrapError::InvalidName`].
+pub fn require_plain_name(name: &str) -> Result<(), BootstrapError> {
     let plain = name.len() <= 63
         && name.starts_with(|first: char| first.is_ascii_lowercase())
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-    if plain { Ok(()) } else { Err(PostgresError::InvalidName(name.to_owned())) }
+    if plain { Ok(()) } else { Err(BootstrapError::InvalidName(name.to_owned())) }
 }
 
 /// The same server and user, another database.
 ///
 /// # Errors
-/// If `url` is none.
-pub fn database_url(url: &str, database: &str) -> Result<String, PostgresError> {
+/// [`BootstrapError::InvalidUrl`].
+pub fn database_url(url: &str, database: &str) -> Result<String, BootstrapError> {
     let mut url = Url::parse(url)?;
     url.set_path(database);
     Ok(url.into())
 }
 
-fn role_url(url: &str, database: &str, role: &str, password: &str) -> Result<String, PostgresError> {
+fn role_url(url: &str, database: &str, role: &str, password: &str) -> Result<String, BootstrapError> {
     let mut url = Url::parse(&database_url(url, database)?)?;
     url.set_username(role)
         .and_then(|()| url.set_password(Some(password)))
-        .map_err(|()| PostgresError::InvalidUrl(url::ParseError::EmptyHost))?;
+        .map_err(|()| BootstrapError::InvalidUrl(url::ParseError::EmptyHost))?;
     Ok(url.into())
 }
 

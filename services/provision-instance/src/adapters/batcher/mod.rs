@@ -26,7 +26,7 @@ pub(crate) struct Abandoned;
 
 /// Gathers items of the same key for a short while and carries them out together, each caller getting the answers to
 /// its own. The work belongs to no caller: one that gives up takes only its own items along, if they have not left.
-pub(crate) struct Coalescer<K, I, A> {
+pub(crate) struct Batcher<K, I, A> {
     shared: Arc<Shared<K, I, A>>,
 }
 
@@ -46,7 +46,7 @@ struct Gathering<I, A> {
     full: Arc<Notify>,
 }
 
-impl<K, I, A> Coalescer<K, I, A>
+impl<K, I, A> Batcher<K, I, A>
 where
     K: Clone + Eq + Hash + Send + 'static,
     I: Send + 'static,
@@ -159,40 +159,37 @@ mod tests {
     const WINDOW: Window =
         Window { idle: Duration::from_millis(30), longest: Duration::from_millis(250), most: 4 };
 
-    fn doubler(takes: u64) -> (Doubler, Coalescer<&'static str, u32, u32>) {
+    fn doubler(takes: u64) -> (Doubler, Batcher<&'static str, u32, u32>) {
         let doubler = Doubler { takes: Duration::from_millis(takes), ..Doubler::default() };
-        (doubler.clone(), Coalescer::new(doubler, WINDOW, 2))
+        (doubler.clone(), Batcher::new(doubler, WINDOW, 2))
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_comes_together_leaves_together_and_each_gets_its_own() {
-        let (doubler, coalescer) = doubler(0);
-        let (one, more, other) = tokio::join!(
-            coalescer.ask("a", vec![1]),
-            coalescer.ask("a", vec![2, 3]),
-            coalescer.ask("b", vec![4]),
-        );
+        let (doubler, batcher) = doubler(0);
+        let (one, more, other) =
+            tokio::join!(batcher.ask("a", vec![1]), batcher.ask("a", vec![2, 3]), batcher.ask("b", vec![4]),);
         assert_eq!((one, more, other), (vec![Ok(2)], vec![Ok(4), Ok(6)], vec![Ok(8)]));
         assert_eq!(*doubler.calls.lock().unwrap(), [vec![1, 2, 3], vec![4]]);
-        assert!(coalescer.ask("a", vec![]).await.is_empty());
+        assert!(batcher.ask("a", vec![]).await.is_empty());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_full_gathering_leaves_at_once_in_parts() {
-        let (doubler, coalescer) = doubler(0);
+        let (doubler, batcher) = doubler(0);
         let start = Instant::now();
-        assert_eq!(coalescer.ask("a", (1..=6).collect()).await.len(), 6);
+        assert_eq!(batcher.ask("a", (1..=6).collect()).await.len(), 6);
         assert_eq!(start.elapsed(), Duration::ZERO);
         assert_eq!(*doubler.calls.lock().unwrap(), [vec![1, 2, 3, 4], vec![5, 6]]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_caller_that_gives_up_takes_nobody_along() {
-        let (doubler, coalescer) = doubler(100);
-        let coalescer = Arc::new(coalescer);
-        let early = tokio::time::timeout(Duration::from_millis(10), coalescer.ask("a", vec![1]));
-        let late = tokio::time::timeout(Duration::from_millis(60), coalescer.ask("a", vec![2]));
-        let (early, late, patient) = tokio::join!(early, late, coalescer.ask("a", vec![3]));
+        let (doubler, batcher) = doubler(100);
+        let batcher = Arc::new(batcher);
+        let early = tokio::time::timeout(Duration::from_millis(10), batcher.ask("a", vec![1]));
+        let late = tokio::time::timeout(Duration::from_millis(60), batcher.ask("a", vec![2]));
+        let (early, late, patient) = tokio::join!(early, late, batcher.ask("a", vec![3]));
         assert!(early.is_err() && late.is_err());
         assert_eq!(patient, [Ok(6)]);
         assert_eq!(*doubler.calls.lock().unwrap(), [vec![2, 3]], "the first had not left yet");
@@ -200,12 +197,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn while_calls_are_under_way_the_next_ones_gather() {
-        let (doubler, coalescer) = doubler(10_000);
-        let coalescer = Arc::new(coalescer);
+        let (doubler, batcher) = doubler(10_000);
+        let batcher = Arc::new(batcher);
         let mut callers = tokio::task::JoinSet::new();
         for n in 0..5 {
-            let coalescer = Arc::clone(&coalescer);
-            callers.spawn(async move { coalescer.ask("a", vec![n]).await });
+            let batcher = Arc::clone(&batcher);
+            callers.spawn(async move { batcher.ask("a", vec![n]).await });
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         while callers.join_next().await.is_some() {}
