@@ -161,7 +161,7 @@ def attempt(judge, *arguments) -> str | None:
 
 def judge_drift(terraform: Terraform) -> None:
     """A plan after the apply: nothing but what is listed, and nothing listed that is no longer needed."""
-    code, _ = terraform.run("plan", "-detailed-exitcode", "-out=second.tfplan", seconds=300, accept=(0, 2))
+    code, _ = terraform.run("plan", "-detailed-exitcode", "-out=second.tfplan", seconds=600, accept=(0, 2))
     plan = terraform.show("second.tfplan")
     (terraform.log.parent / "second-plan.json").write_text(json.dumps(plan))
     allowed = drift.read_allowed()
@@ -197,8 +197,8 @@ def judge_roles(state: dict, values: dict) -> None:
 def tear_down(terraform: Terraform, aws: Aws, balancer: str) -> None:
     """In the documented order: the Ingress first, then protection off, then everything."""
     aws("elbv2").delete_load_balancer(LoadBalancerArn=balancer)
-    terraform.run("apply", "-auto-approve", "-var=protected=false", "-var=services_balancer_exists=false", seconds=400)
-    terraform.run("destroy", "-auto-approve", "-var=protected=false", "-var=services_balancer_exists=false", seconds=580)
+    terraform.run("apply", "-auto-approve", "-var=protected=false", "-var=services_balancer_exists=false", seconds=900)
+    terraform.run("destroy", "-auto-approve", "-var=protected=false", "-var=services_balancer_exists=false", seconds=1200)
     left = terraform.show().get("values")
     if left:
         raise Failed(f"the state still holds resources: {json.dumps(left)[:500]}")
@@ -235,12 +235,12 @@ def cycle(work: Path, hold_file: Path | None, keep: bool) -> None:
         example, backend = prepare(aws, work)
         terraform = Terraform(example, environment(endpoint), work / "terraform.log")
         try:
-            terraform.run("init", *backend, seconds=180)
-            terraform.run("plan", "-out=first.tfplan", seconds=300)
-            terraform.run("apply", "first.tfplan", seconds=580)
+            terraform.run("init", *backend, seconds=300)
+            terraform.run("plan", "-out=first.tfplan", seconds=600)
+            terraform.run("apply", "first.tfplan", seconds=1200)
             values = terraform.output("helm_values")
             balancer = play_the_controller(aws, values)
-            terraform.run("apply", "-auto-approve", "-var=services_balancer_exists=true", seconds=300)
+            terraform.run("apply", "-auto-approve", "-var=services_balancer_exists=true", seconds=900)
             terraform.environment["TF_VAR_services_balancer_exists"] = "true"
             state = terraform.show()
             (work / "state.json").write_text(json.dumps(state))
