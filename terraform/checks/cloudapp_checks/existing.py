@@ -53,9 +53,9 @@ def _functions(aws, values) -> None:
     functions = aws("lambda")
     wanted = {
         "cloudapp-auth": {"CLOUDAPP_ADMIN_TOPIC_ARN", "CLOUDAPP_FIRST_SEEN_BUCKET", "CLOUDAPP_WEB_URL"},
-        "cloudapp-login-poller": {"CLOUDAPP_ISSUER", "CLOUDAPP_JWKS_URL", "CLOUDAPP_CLIENT_ID", "DATABASE_URL", "CLOUDAPP_DATABASE_AUTH"},
+        "cloudapp-login-poller": {"CLOUDAPP_ISSUER", "CLOUDAPP_JWKS_URL", "CLOUDAPP_CLIENT_ID", "DATABASE_URL", "CLOUDAPP_DATABASE_AUTH", "CLOUDAPP_DATABASE_CONNECTIONS"},
         "cloudapp-stop-ec2": {"CLOUDAPP_ISSUER", "CLOUDAPP_JWKS_URL", "CLOUDAPP_CLIENT_ID", "DATABASE_URL", "CLOUDAPP_DATABASE_AUTH",
-                              "CLOUDAPP_INSTANCE_EVENTS_QUEUE_URL"},
+                              "CLOUDAPP_DATABASE_CONNECTIONS", "CLOUDAPP_INSTANCE_EVENTS_QUEUE_URL"},
     }
     for name, variables in wanted.items():
         found = functions.get_function_configuration(FunctionName=name)
