@@ -57,9 +57,14 @@ def emulator(work: Path):
         port = probe.getsockname()[1]
     log = work / "emulator.log"
     with log.open("w") as out:
-        process = subprocess.Popen([sys.executable, "-m", "cloudapp_checks.emulator", str(port)], stdout=out, stderr=out,
-                                   cwd=Path(__file__).resolve().parents[1], start_new_session=True,
-                                   env={**os.environ, "MOTO_IAM_LOAD_MANAGED_POLICIES": "true"})
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cloudapp_checks.emulator", str(port)],
+            stdout=out,
+            stderr=out,
+            cwd=Path(__file__).resolve().parents[1],
+            start_new_session=True,
+            env={**os.environ, "MOTO_IAM_LOAD_MANAGED_POLICIES": "true"},
+        )
     endpoint = f"http://127.0.0.1:{port}"
     try:
         deadline = time.monotonic() + 60
@@ -88,8 +93,13 @@ class Aws:
     def __call__(self, service: str, region: str = "eu-west-1"):
         if (service, region) not in self.clients:
             self.clients[service, region] = boto3.client(
-                service, region_name=region, endpoint_url=self.endpoint, aws_access_key_id="test", aws_secret_access_key="test",
-                config=Config(connect_timeout=5, read_timeout=60, retries={"max_attempts": 2}))
+                service,
+                region_name=region,
+                endpoint_url=self.endpoint,
+                aws_access_key_id="test",
+                aws_secret_access_key="test",
+                config=Config(connect_timeout=5, read_timeout=60, retries={"max_attempts": 2}),
+            )
         return self.clients[service, region]
 
 
@@ -106,20 +116,34 @@ def prepare(aws: Aws, work: Path) -> tuple[Path, list[str]]:
     aws("s3").create_bucket(Bucket=STATE_BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     zone = aws("route53").create_hosted_zone(Name="example.com", CallerReference="check")["HostedZone"]["Id"]
     variables = {
-        "region": "eu-west-1", "zones": ["eu-west-1a", "eu-west-1b", "eu-west-1c"], "domain": DOMAIN,
-        "zone_id": zone.rsplit("/", 1)[-1], "image_tag": "1.0.0", "lambda_folder": str(packages),
+        "region": "eu-west-1",
+        "zones": ["eu-west-1a", "eu-west-1b", "eu-west-1c"],
+        "domain": DOMAIN,
+        "zone_id": zone.rsplit("/", 1)[-1],
+        "image_tag": "1.0.0",
+        "lambda_folder": str(packages),
         "alarms_file": os.environ.get("CLOUDAPP_ALARMS", str(TERRAFORM.parent / "observability" / "alarms.json")),
-        "runbook_base_url": "https://runbooks.example.com", "admin_mail": ["admin@example.com"], "monthly_usd": 1500,
+        "runbook_base_url": "https://runbooks.example.com",
+        "admin_mail": ["admin@example.com"],
+        "monthly_usd": 1500,
         "cluster_admins": {"operators": "arn:aws:iam::123456789012:role/operators"},
-        "api_cidrs": ["203.0.113.0/24"], "ssh_cidrs": ["203.0.113.0/24"],
+        "api_cidrs": ["203.0.113.0/24"],
+        "ssh_cidrs": ["203.0.113.0/24"],
     }
     example = tree / "examples" / "production"
     # Against an emulator, a call that fails twice fails for good; without this the provider tries for minutes.
     (example / "emulator_override.tf").write_text(
-        'provider "aws" {\n  max_retries = 2\n}\n\nprovider "aws" {\n  alias       = "us_east_1"\n  max_retries = 2\n}\n')
+        'provider "aws" {\n  max_retries = 2\n}\n\nprovider "aws" {\n  alias       = "us_east_1"\n  max_retries = 2\n}\n'
+    )
     (example / "check.auto.tfvars.json").write_text(json.dumps(variables, indent=2))
-    backend = {"bucket": STATE_BUCKET, "region": "eu-west-1", "skip_credentials_validation": "true",
-               "skip_requesting_account_id": "true", "skip_metadata_api_check": "true", "use_path_style": "true"}
+    backend = {
+        "bucket": STATE_BUCKET,
+        "region": "eu-west-1",
+        "skip_credentials_validation": "true",
+        "skip_requesting_account_id": "true",
+        "skip_metadata_api_check": "true",
+        "use_path_style": "true",
+    }
     return example, [f"-backend-config={name}={value}" for name, value in backend.items()]
 
 
@@ -127,7 +151,10 @@ def play_the_controller(aws: Aws, values: dict) -> str:
     """Makes the internal load balancer as the AWS Load Balancer Controller would from the chart's Ingress."""
     ingress = values["ingress"]
     return aws("elbv2").create_load_balancer(
-        Name=ingress["loadBalancerName"], Scheme=ingress["scheme"], Type="application", Subnets=ingress["subnets"],
+        Name=ingress["loadBalancerName"],
+        Scheme=ingress["scheme"],
+        Type="application",
+        Subnets=ingress["subnets"],
         SecurityGroups=ingress["securityGroups"],
         Tags=[{"Key": "elbv2.k8s.aws/cluster", "Value": values["aws"]["clusterName"]}],
     )["LoadBalancers"][0]["LoadBalancerArn"]
@@ -136,8 +163,13 @@ def play_the_controller(aws: Aws, values: dict) -> str:
 def refuses_while_locked(terraform: Terraform, aws: Aws) -> None:
     """A second Terraform must not get past the state's lock."""
     lock = "cloudapp/terraform.tfstate.tflock"
-    aws("s3").put_object(Bucket=STATE_BUCKET, Key=lock, Body=json.dumps(
-        {"ID": "somebody-else", "Operation": "OperationTypeApply", "Who": "somebody@else", "Version": "1.11.4", "Path": "x"}).encode())
+    aws("s3").put_object(
+        Bucket=STATE_BUCKET,
+        Key=lock,
+        Body=json.dumps(
+            {"ID": "somebody-else", "Operation": "OperationTypeApply", "Who": "somebody@else", "Version": "1.11.4", "Path": "x"}
+        ).encode(),
+    )
     try:
         terraform.run("plan", "-lock-timeout=0s", seconds=120)
     except TerraformFailed as refused:
@@ -245,9 +277,18 @@ def cycle(work: Path, hold_file: Path | None, keep: bool) -> None:
             state = terraform.show()
             (work / "state.json").write_text(json.dumps(state))
             # All of them, whatever the others say: a run takes minutes.
-            faults = list(filter(None, (
-                attempt(judge_drift, terraform), attempt(judge_policies, state), attempt(judge_roles, state, values),
-                attempt(existing.judge, aws, values), attempt(refuses_while_locked, terraform, aws))))
+            faults = list(
+                filter(
+                    None,
+                    (
+                        attempt(judge_drift, terraform),
+                        attempt(judge_policies, state),
+                        attempt(judge_roles, state, values),
+                        attempt(existing.judge, aws, values),
+                        attempt(refuses_while_locked, terraform, aws),
+                    ),
+                )
+            )
             if keep and not faults:
                 record(state, work, endpoint)
             if hold_file:

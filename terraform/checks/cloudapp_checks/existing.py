@@ -34,7 +34,10 @@ def _queues(aws, values) -> None:
         dead = json.loads(attributes["RedrivePolicy"])["deadLetterTargetArn"]
         _expect(dead.endswith(f":{name}-dlq"), f"{name} has no dead-letter queue")
         _expect(int(attributes["VisibilityTimeout"]) == visibility, f"{name}: visibility is {attributes['VisibilityTimeout']}")
-    _expect(values["provisionInstance"]["loginQueueUrl"] == sqs.get_queue_url(QueueName="cloudapp-login")["QueueUrl"], "the chart gets another login queue")
+    _expect(
+        values["provisionInstance"]["loginQueueUrl"] == sqs.get_queue_url(QueueName="cloudapp-login")["QueueUrl"],
+        "the chart gets another login queue",
+    )
 
 
 def _events(aws, values) -> None:
@@ -45,17 +48,36 @@ def _events(aws, values) -> None:
         _expect(pattern["source"] == ["aws.ec2"] and rule["State"] == "ENABLED", f"{rule['Name']} hears something else")
         kinds |= set(pattern["detail-type"])
         targets = events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
-        _expect([target["Arn"].rsplit(":", 1)[-1] for target in targets] == ["cloudapp-instance-events"], f"{rule['Name']} tells somebody else")
-    _expect(kinds == {"EC2 Instance State-change Notification", "EC2 Spot Instance Interruption Warning"}, f"EventBridge hears {kinds}")
+        _expect(
+            [target["Arn"].rsplit(":", 1)[-1] for target in targets] == ["cloudapp-instance-events"],
+            f"{rule['Name']} tells somebody else",
+        )
+    _expect(
+        kinds == {"EC2 Instance State-change Notification", "EC2 Spot Instance Interruption Warning"}, f"EventBridge hears {kinds}"
+    )
 
 
 def _functions(aws, values) -> None:
     functions = aws("lambda")
     wanted = {
         "cloudapp-auth": {"CLOUDAPP_ADMIN_TOPIC_ARN", "CLOUDAPP_FIRST_SEEN_BUCKET", "CLOUDAPP_WEB_URL"},
-        "cloudapp-login-poller": {"CLOUDAPP_ISSUER", "CLOUDAPP_JWKS_URL", "CLOUDAPP_CLIENT_ID", "DATABASE_URL", "CLOUDAPP_DATABASE_AUTH", "CLOUDAPP_DATABASE_CONNECTIONS"},
-        "cloudapp-stop-ec2": {"CLOUDAPP_ISSUER", "CLOUDAPP_JWKS_URL", "CLOUDAPP_CLIENT_ID", "DATABASE_URL", "CLOUDAPP_DATABASE_AUTH",
-                              "CLOUDAPP_DATABASE_CONNECTIONS", "CLOUDAPP_INSTANCE_EVENTS_QUEUE_URL"},
+        "cloudapp-login-poller": {
+            "CLOUDAPP_ISSUER",
+            "CLOUDAPP_JWKS_URL",
+            "CLOUDAPP_CLIENT_ID",
+            "DATABASE_URL",
+            "CLOUDAPP_DATABASE_AUTH",
+            "CLOUDAPP_DATABASE_CONNECTIONS",
+        },
+        "cloudapp-stop-ec2": {
+            "CLOUDAPP_ISSUER",
+            "CLOUDAPP_JWKS_URL",
+            "CLOUDAPP_CLIENT_ID",
+            "DATABASE_URL",
+            "CLOUDAPP_DATABASE_AUTH",
+            "CLOUDAPP_DATABASE_CONNECTIONS",
+            "CLOUDAPP_INSTANCE_EVENTS_QUEUE_URL",
+        },
     }
     for name, variables in wanted.items():
         found = functions.get_function_configuration(FunctionName=name)
@@ -90,14 +112,20 @@ def _gateway(aws, values) -> None:
     identities = {route["AuthorizerId"] for route in routes.values()}
     _expect(len(identities) == 1, "routes trust different issuers")
     authorizer = gateway.get_authorizer(ApiId=api, AuthorizerId=identities.pop())["JwtConfiguration"]
-    _expect(authorizer == {"Issuer": values["token"]["issuer"], "Audience": [values["token"]["clientId"]]}, "the authorizer trusts others")
+    _expect(
+        authorizer == {"Issuer": values["token"]["issuer"], "Audience": [values["token"]["clientId"]]},
+        "the authorizer trusts others",
+    )
 
 
 def _statistics(aws, values) -> None:
     stats = values["viewStats"]
     table = aws("glue").get_table(DatabaseName=stats["athenaDatabase"], Name=stats["athenaTable"])["Table"]
     bucket = values["provisionInstance"]["eventsBucket"]
-    _expect(table["StorageDescriptor"]["Location"] == f"s3://{bucket}/instance_events/", "the table lies elsewhere than events are written")
+    _expect(
+        table["StorageDescriptor"]["Location"] == f"s3://{bucket}/instance_events/",
+        "the table lies elsewhere than events are written",
+    )
     _expect([key["Name"] for key in table["PartitionKeys"]] == ["tier", "dt"], "the partitions are others")
     _expect(table["Parameters"]["storage.location.template"].endswith("tier=${tier}/dt=${dt}/"), "the projection finds nothing")
     group = aws("athena").get_work_group(WorkGroup=stats["athenaWorkgroup"])["WorkGroup"]["Configuration"]
@@ -115,9 +143,15 @@ def _machines(aws, values) -> None:
     machines = values["provisionInstance"]
     image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
     found = ec2.run_instances(
-        ImageId=image, InstanceType="t3.micro", MinCount=1, MaxCount=1, SubnetId=machines["subnets"][0], SecurityGroupIds=machines["securityGroups"],
+        ImageId=image,
+        InstanceType="t3.micro",
+        MinCount=1,
+        MaxCount=1,
+        SubnetId=machines["subnets"][0],
+        SecurityGroupIds=machines["securityGroups"],
         MetadataOptions={"HttpTokens": "required", "HttpPutResponseHopLimit": 1},
-        TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "cloudapp:managed", "Value": "true"}]}])["Instances"][0]
+        TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "cloudapp:managed", "Value": "true"}]}],
+    )["Instances"][0]
     try:
         _expect(found["VpcId"] == values["aws"]["vpcId"], "machines are in another VPC")
         subnet = ec2.describe_subnets(SubnetIds=[machines["subnets"][0]])["Subnets"][0]
@@ -139,12 +173,14 @@ def _alias(aws, values) -> None:
 
 def _values(aws, values) -> None:
     """Nothing that Helm gets is empty, and nothing is a secret."""
+
     def leaves(value, path=""):
         if isinstance(value, dict):
             for key, inner in value.items():
                 yield from leaves(inner, f"{path}.{key}")
         else:
             yield path, value
+
     for path, value in leaves(values):
         _expect(value not in (None, "") and (value != [] or path == ".podSecurityGroups"), f"helm_values{path} is empty")
     text = json.dumps(values)
@@ -164,7 +200,11 @@ def leftovers(aws, *own_buckets: str) -> list[str]:
     found += [one["AllocationId"] for one in aws("ec2").describe_addresses()["Addresses"]]
     found += [one["VpcId"] for one in aws("ec2").describe_vpcs()["Vpcs"] if not one["IsDefault"]]
     found += [one["RoleName"] for one in aws("iam").list_roles()["Roles"] if one["RoleName"].startswith("cloudapp")]
-    found += [one["logGroupName"] for region in ("eu-west-1", "us-east-1") for one in aws("logs", region).describe_log_groups()["logGroups"]]
+    found += [
+        one["logGroupName"]
+        for region in ("eu-west-1", "us-east-1")
+        for one in aws("logs", region).describe_log_groups()["logGroups"]
+    ]
     found += [one["Id"] for one in aws("cognito-idp").list_user_pools(MaxResults=60)["UserPools"]]
     found += [one["repositoryName"] for one in aws("ecr").describe_repositories()["repositories"]]
     found += [one["Name"] for one in aws("secretsmanager").list_secrets()["SecretList"]]

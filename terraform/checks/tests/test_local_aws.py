@@ -49,8 +49,10 @@ class SameThings(unittest.TestCase):
         local = constants("stack.py")["TIMEOUT_SECONDS"]
         self.assertEqual({name: int(seconds) for name, seconds in timeouts.items()}, {name: local[name] for name in timeouts})
         self.assertIn(f"default     = {local['mailer']}", text("modules/messaging/variables.tf"))
-        self.assertEqual(assigned(text("modules/messaging/main.tf").split('module "instance_events"')[1], "visibility_timeout_seconds"),
-                         str(constants("stack.py")["EVENTS_VISIBILITY_SECONDS"]))
+        self.assertEqual(
+            assigned(text("modules/messaging/main.tf").split('module "instance_events"')[1], "visibility_timeout_seconds"),
+            str(constants("stack.py")["EVENTS_VISIBILITY_SECONDS"]),
+        )
         self.assertIn(f"default     = {constants('messaging.py')['MAX_RECEIVE_COUNT']}", text("modules/queue/variables.tf"))
 
     def test_the_user_pool_and_its_client(self):
@@ -59,8 +61,11 @@ class SameThings(unittest.TestCase):
         self.assertEqual(assigned(source, "require_symbols"), str(local["PASSWORD_POLICY"]["RequireSymbols"]).lower())
         client = local["CLIENT"]
         self.assertEqual(sorted(re.findall(r'"(ALLOW_\w+)"', source)), sorted(client["ExplicitAuthFlows"]))
-        for attribute, key in (("access_token_validity", "AccessTokenValidity"), ("id_token_validity", "IdTokenValidity"),
-                               ("refresh_token_validity", "RefreshTokenValidity")):
+        for attribute, key in (
+            ("access_token_validity", "AccessTokenValidity"),
+            ("id_token_validity", "IdTokenValidity"),
+            ("refresh_token_validity", "RefreshTokenValidity"),
+        ):
             self.assertEqual(assigned(source, attribute), str(client[key]))
         self.assertEqual(dict(re.findall(r'(admin|user) = "(\w+)"', source)), local["GROUPS"])
 
