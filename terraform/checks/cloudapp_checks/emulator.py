@@ -20,6 +20,7 @@ from moto.eks.exceptions import ResourceNotFoundException
 from moto.eks.responses import EKSResponse
 from moto.route53.responses import Route53
 from moto.sqs.models import Queue
+from moto.wafv2.models import WAFV2Backend
 
 
 def _now() -> datetime.datetime:
@@ -283,6 +284,17 @@ def patch_zones() -> None:
     Route53.create_hosted_zone = private_with_a_vpc
 
 
+def patch_firewalls() -> None:
+    """On a busy machine a reply gets lost, the SDK asks again, and moto then finds the first answer in its way."""
+    create = WAFV2Backend.create_web_acl
+
+    def once(self: WAFV2Backend, name: str, visibility_config: dict, *arguments, **others):
+        made = [acl for acl in list(self.wacls.values()) if acl.name == name and acl.visibility_config == visibility_config]
+        return made[0] if made else create(self, name, visibility_config, *arguments, **others)
+
+    WAFV2Backend.create_web_acl = once
+
+
 def main() -> None:
     """Serves on loopback until it is told to end."""
     patch_clusters()
@@ -292,6 +304,7 @@ def main() -> None:
     patch_queues()
     patch_zones()
     patch_identity()
+    patch_firewalls()
     from moto.server import main as serve
 
     serve(["-H", "127.0.0.1", "-p", sys.argv[1]])
