@@ -203,8 +203,8 @@ impl Desk {
             .collect();
         let mut instances: Vec<_> = claimed.values().map(|claimed| claimed.instance.clone()).collect();
         let missed = cold.iter().filter(|row| !row["warm"].is_null()).count();
-        metrics::counter!("cloudapp_pool_claims_total").increment(claimed.len() as u64);
-        metrics::counter!("cloudapp_pool_misses_total").increment(missed as u64);
+        metrics::counter!(crate::measures::POOL_CLAIMS).increment(claimed.len() as u64);
+        metrics::counter!(crate::measures::POOL_MISSES).increment(missed as u64);
         if !cold.is_empty() {
             instances.extend(insert(deps, connection, cold).await?);
         }
@@ -238,6 +238,7 @@ impl<'a> Admitted<'a> {
             owner: self.wish.owner.clone(),
             input: serde_json::json!({}),
             done: std::iter::once(admitted).chain(warm).collect(),
+            trace: self.wish.trace,
         }
     }
 

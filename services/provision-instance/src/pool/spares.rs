@@ -154,6 +154,7 @@ pub(super) async fn enlist(
         owner: OWNER.parse::<UserSub>()?,
         input: serde_json::json!({}),
         done: vec!["the pool has room for one more".to_owned()],
+        trace: None,
     };
     deps.executions.insert(connection, definition, &new).await?;
     Ok((id, execution))
@@ -197,6 +198,7 @@ pub(super) async fn discard(
         owner: OWNER.parse::<UserSub>()?,
         input: serde_json::to_value(input)?,
         done: vec![],
+        trace: None,
     };
     deps.executions.insert(connection, definition, &new).await?;
     // From here on nobody claims it.

@@ -14,4 +14,5 @@ pub mod sns;
 pub mod sqs;
 
 pub use batch::Refused;
+pub use cloudapp_aws_calls::describe as describe_measures;
 pub use error::AwsError;

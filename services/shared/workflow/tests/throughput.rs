@@ -90,6 +90,7 @@ impl Rig {
                 owner: "somebody".parse().unwrap(),
                 input: serde_json::json!({}),
                 done: vec![],
+                trace: None,
             };
             self.store.insert(&mut transaction, definition, &new).await.unwrap();
         }

@@ -1,5 +1,6 @@
 use chrono::TimeDelta;
 use cloudapp_domain::{ExecutionId, UserSub};
+use cloudapp_trace::TraceContext;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -19,6 +20,18 @@ pub struct NewExecution {
     pub input: serde_json::Value,
     /// Details of the first steps that the accepting transaction has done itself.
     pub done: Vec<String>,
+    /// The request that it was accepted in: its steps join that trace, whenever and wherever they run.
+    pub trace: Option<TraceContext>,
+}
+
+impl NewExecution {
+    /// What is written down: nobody's request has a trace of its own, named after the execution, if anybody reads it.
+    fn trace(&self) -> Option<String> {
+        let own = || TraceContext::rooted(self.id.as_uuid().into_bytes(), true);
+        self.trace
+            .or_else(|| if cloudapp_trace::exporting() { own() } else { None })
+            .map(|trace| trace.to_string())
+    }
 }
 
 impl Store {
@@ -61,10 +74,11 @@ impl Store {
                  select * from unnest($9::uuid[], $10::int[], $11::text[]) as d (id, position, detail) \
              ), accepted as ( \
                  insert into execution (id, kind, subject, owner, input, state, phase, position, next_run_at, \
-                     deadline, created_at) \
+                     deadline, created_at, trace_parent) \
                  select n.id, $5, n.subject, n.owner, n.input, 'pending', 'forward', \
-                     (select count(*) from done where done.id = n.id)::int, $6, $7, $6 \
-                 from unnest($1::uuid[], $2::uuid[], $3::text[], $4::jsonb[]) as n (id, subject, owner, input) \
+                     (select count(*) from done where done.id = n.id)::int, $6, $7, $6, n.trace_parent \
+                 from unnest($1::uuid[], $2::uuid[], $3::text[], $4::jsonb[], $12::text[]) \
+                     as n (id, subject, owner, input, trace_parent) \
                  returning id \
              ) \
              insert into execution_step (execution_id, position, name, state, started_at, finished_at, detail) \
@@ -86,6 +100,7 @@ impl Store {
         .bind(done.iter().map(|(id, ..)| *id).collect::<Vec<_>>())
         .bind(done.iter().map(|(_, position, _)| *position).collect::<Vec<_>>())
         .bind(done.iter().map(|(.., detail)| *detail).collect::<Vec<_>>())
+        .bind(new.iter().map(NewExecution::trace).collect::<Vec<_>>())
         .execute(connection)
         .await?;
         Ok(())
