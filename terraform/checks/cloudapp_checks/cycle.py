@@ -19,7 +19,6 @@ import gzip
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -34,6 +33,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from . import drift, existing, roles
+from .hold import hold
 from .plan import Plan
 from .policies import run_all
 from .policies.breakers import toothless
@@ -240,18 +240,6 @@ def tear_down(terraform: Terraform, aws: Aws, balancer: str) -> None:
     print("destroyed to nothing")
 
 
-def hold(file: Path, terraform: Terraform, endpoint: str) -> None:
-    """Leaves everything as it is until somebody ends it."""
-    outputs = json.loads(terraform.run("output", "-json", seconds=60)[1])
-    file.write_text(json.dumps({"endpoint": endpoint, "outputs": {name: one["value"] for name, one in outputs.items()}}, indent=2))
-    print(f"holding; outputs are in {file}; end with Ctrl-C or SIGTERM", flush=True)
-    ended = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.append(True))
-    while not ended:
-        signal.pause()
-
-
 def record(state: dict, work: Path, endpoint: str) -> None:
     """Keeps a state that all judges accepted, without what differs from run to run."""
     text = json.dumps(state).replace(str(work), "WORK").replace(endpoint, "http://emulator")
@@ -292,7 +280,8 @@ def cycle(work: Path, hold_file: Path | None, keep: bool) -> None:
             if keep and not faults:
                 record(state, work, endpoint)
             if hold_file:
-                hold(hold_file, terraform, endpoint)
+                outputs = json.loads(terraform.run("output", "-json", seconds=60)[1])
+                hold(hold_file, {name: one["value"] for name, one in outputs.items()}, endpoint)
             del terraform.environment["TF_VAR_services_balancer_exists"]
             faults += filter(None, [attempt(tear_down, terraform, aws, balancer)])
         finally:
