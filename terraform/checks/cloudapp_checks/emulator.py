@@ -9,6 +9,7 @@ formed and that Terraform comes to rest, nothing about what AWS would do.
 import datetime
 import json
 import sys
+from collections import OrderedDict
 
 from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
 from moto.budgets.responses import BudgetsResponse
@@ -20,7 +21,48 @@ from moto.eks.exceptions import ResourceNotFoundException
 from moto.eks.responses import EKSResponse
 from moto.route53.responses import Route53
 from moto.sqs.models import Queue
-from moto.wafv2.models import WAFV2Backend
+
+
+class Repeating:
+    """The application, but a call that is asked again gets the answer that it already had.
+
+    moto's server closes every connection, and on a busy machine a reply gets lost now and then. The SDK then asks again
+    under the same invocation id; what AWS would often recognise, moto would refuse as a duplicate.
+    """
+
+    KEPT = 4096
+
+    def __init__(self, application):
+        self.application = application
+        self.answers: OrderedDict[str, tuple[str, list, bytes]] = OrderedDict()
+
+    def __call__(self, environ, start_response):
+        """WSGI."""
+        call = environ.get("HTTP_AMZ_SDK_INVOCATION_ID")
+        if call is None:
+            return self.application(environ, start_response)
+        if call in self.answers:
+            status, headers, body = self.answers[call]
+            print(f"a reply was lost; said again: {environ['REQUEST_METHOD']} {environ['PATH_INFO']}", flush=True)
+            start_response(status, headers)
+            return [body]
+        said = []
+
+        def listen(status, headers, exc_info=None):
+            said[:] = [status, headers]
+            return start_response(status, headers, exc_info) if exc_info else start_response(status, headers)
+
+        answer = self.application(environ, listen)
+        try:
+            body = b"".join(answer)
+        finally:
+            if hasattr(answer, "close"):
+                answer.close()
+        if said[0].startswith("2"):
+            self.answers[call] = (said[0], said[1], body)
+            while len(self.answers) > self.KEPT:
+                self.answers.popitem(last=False)
+        return [body]
 
 
 def _now() -> datetime.datetime:
@@ -284,17 +326,6 @@ def patch_zones() -> None:
     Route53.create_hosted_zone = private_with_a_vpc
 
 
-def patch_firewalls() -> None:
-    """On a busy machine a reply gets lost, the SDK asks again, and moto then finds the first answer in its way."""
-    create = WAFV2Backend.create_web_acl
-
-    def once(self: WAFV2Backend, name: str, visibility_config: dict, *arguments, **others):
-        made = [acl for acl in list(self.wacls.values()) if acl.name == name and acl.visibility_config == visibility_config]
-        return made[0] if made else create(self, name, visibility_config, *arguments, **others)
-
-    WAFV2Backend.create_web_acl = once
-
-
 def main() -> None:
     """Serves on loopback until it is told to end."""
     patch_clusters()
@@ -304,10 +335,11 @@ def main() -> None:
     patch_queues()
     patch_zones()
     patch_identity()
-    patch_firewalls()
-    from moto.server import main as serve
+    from moto import server
 
-    serve(["-H", "127.0.0.1", "-p", sys.argv[1]])
+    run = server.run_simple
+    server.run_simple = lambda host, port, application, **options: run(host, port, Repeating(application), **options)
+    server.main(["-H", "127.0.0.1", "-p", sys.argv[1]])
 
 
 if __name__ == "__main__":
