@@ -6,8 +6,8 @@ import tomllib
 
 import chart
 
-# Read by the AWS SDK and by the log filter, not by a setting of ours.
-READ_BY_LIBRARIES = {"AWS_REGION", "RUST_LOG"}
+# Read by the AWS SDK, the log filter and OpenTelemetry, whether or not a setting of ours reads them too.
+READ_BY_LIBRARIES = {"AWS_REGION", "RUST_LOG", "OTEL_EXPORTER_OTLP_ENDPOINT"}
 _SETTING = re.compile(
     r'#\[arg\((?P<options>(?:[^\[\]]|\[[^\]]*\])*?env = "(?P<name>[A-Z0-9_]+)"(?:[^\[\]]|\[[^\]]*\])*?)\)\]\s*'
     r"pub(?:\(crate\))? \w+: (?P<type>[^\n]+),\n"
