@@ -130,7 +130,11 @@ const watch = (region) => {
         const html = await response.text();
         // What somebody is typing must not be taken away.
         if (!region.contains(document.activeElement) || !document.activeElement.matches("textarea, input")) {
+          // What somebody has opened stays open.
+          const open = $$("details", region).map((details) => details.open);
           region.innerHTML = html;
+          const fresh = $$("details", region);
+          if (fresh.length === open.length) fresh.forEach((details, index) => { details.open = open[index]; });
           enliven(region);
           say();
         }
@@ -158,6 +162,8 @@ const watch = (region) => {
   };
   say();
   if (!settled()) listen();
+  // A machine at rest may have been stopped, or taken away, while nobody looked.
+  document.addEventListener("visibilitychange", () => { if (!document.hidden && settled()) draw(); });
 };
 if (live) watch(live);
 

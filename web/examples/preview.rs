@@ -11,6 +11,8 @@ mod support;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
+use cloudapp_contract::execution::QueuePlace;
+use cloudapp_contract::instance::NoteKind;
 use cloudapp_contract::stats::{FailuresRow, InstanceHoursRow, LaunchesRow};
 use cloudapp_domain::configuration::ConfigurationState;
 use cloudapp_domain::{
@@ -55,9 +57,68 @@ fn fill(site: &Site, clock: &dyn Clock) {
         sample::configuration(5, "PostgreSQL sandbox", "database", "t3.medium", &["postgresql15"]);
     (draft.state, draft.published_version) = (ConfigurationState::Draft, None);
 
-    let ready = sample::machine(&docker, "sub-ada", InstanceState::Ready, now);
+    let mut ready = sample::machine(&docker, "sub-ada", InstanceState::Ready, now);
+    ready.expires_at = Some(now + TimeDelta::minutes(38));
+    ready.stop_at = Some(now + TimeDelta::minutes(25));
+    ready.idle_stop_at = Some(now + TimeDelta::minutes(9));
     let booting = sample::machine(&shell, "sub-ada", InstanceState::Booting, now);
-    let stopped = sample::machine(&docker, "sub-ada", InstanceState::Stopped, now);
+    let mut stopped = sample::machine(&docker, "sub-ada", InstanceState::Stopped, now);
+    stopped.reason = Some(
+        "It was shut down from inside: somebody on the machine, or a program there, shut it down.".to_owned(),
+    );
+    stopped.notes = vec![
+        sample::note(
+            NoteKind::Warned,
+            "Its owner was warned that it ends in an hour.",
+            None,
+            TimeDelta::hours(30),
+            now,
+        ),
+        sample::note(
+            NoteKind::Rebooted,
+            "It booted anew without having been started: AWS moved it to another host, or somebody restarted it.",
+            Some("aws"),
+            TimeDelta::hours(4),
+            now,
+        ),
+        sample::note(
+            NoteKind::ForceStopped,
+            "An admin stopped it: it sends spam",
+            Some("sub-grace"),
+            TimeDelta::hours(2),
+            now,
+        ),
+        sample::note(
+            NoteKind::ShutDownInside,
+            "It was shut down from inside: somebody on the machine, or a program there, shut it down.",
+            Some("machine"),
+            TimeDelta::minutes(12),
+            now,
+        ),
+    ];
+    let waiting = sample::machine(&science, "sub-ada", InstanceState::Requested, now);
+    let mut in_line = sample::launch(&waiting, 1, now);
+    in_line.queue = Some(QueuePlace { position: 312, estimated_seconds: 104 });
+    let halted = sample::machine(&science, "sub-ada", InstanceState::Booting, now);
+    let stuck = sample::stuck(&halted, now);
+    let mut gone = sample::machine(&science, "sub-ada", InstanceState::Terminated, now);
+    gone.reason = Some("AWS took the spot machine back.".to_owned());
+    gone.notes = vec![
+        sample::note(
+            NoteKind::SpotWarning,
+            "AWS takes this spot machine back at 20:14:00 UTC: save what you need elsewhere now.",
+            Some("aws"),
+            TimeDelta::minutes(14),
+            now,
+        ),
+        sample::note(
+            NoteKind::SpotInterrupted,
+            "AWS took the spot machine back.",
+            Some("aws"),
+            TimeDelta::minutes(12),
+            now,
+        ),
+    ];
     let mut failed = sample::machine(&broken, "sub-ada", InstanceState::Failed, now);
     let failure = Failure {
         code: FailureCode::InstallationFailed,
@@ -78,7 +139,14 @@ fn fill(site: &Site, clock: &dyn Clock) {
         sample::launch(&booting, 2, now),
         sample::launch(&stopped, 4, now),
         failed_launch,
+        in_line,
+        sample::launch(&gone, 4, now),
+        stuck.clone(),
     ];
+    world.fleet = Some(sample::fleet(&[stuck.id], now));
+    let mut troubled = sample::pool(&science, 2, 0);
+    troubled.trouble = Some(sample::pool_trouble(now));
+    world.pools = vec![sample::pool(&shell, 3, 3), sample::pool(&docker, 0, 0), troubled];
     let launches =
         |configuration: &cloudapp_contract::configuration::Configuration, day: i64, count: i64| LaunchesRow {
             day: (now - TimeDelta::days(day)).date_naive(),
@@ -122,6 +190,6 @@ fn fill(site: &Site, clock: &dyn Clock) {
         },
     ];
     world.configurations = vec![shell, docker, science, broken, draft];
-    world.machines = vec![booting, ready, stopped, failed];
+    world.machines = vec![waiting, halted, booting, ready, stopped, failed, gone];
     world.login = Some(sample::login(now));
 }

@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::backend::Backend;
+use crate::contacts::Contacts;
 use crate::identity::IdentityProvider;
 use crate::security::csrf::Csrf;
 use crate::session::{SessionKeys, Sessions};
@@ -17,6 +18,8 @@ pub struct Parts {
     pub identity: Arc<dyn IdentityProvider>,
     /// The services.
     pub backend: Backend,
+    /// Whom people write to.
+    pub contacts: Contacts,
     /// Whose tokens are accepted.
     pub verifier: Arc<TokenVerifier>,
     /// The time.
@@ -38,6 +41,7 @@ pub struct App(Arc<Inner>);
 pub struct Inner {
     pub(crate) identity: Arc<dyn IdentityProvider>,
     pub(crate) backend: Arc<Backend>,
+    pub(crate) contacts: Contacts,
     pub(crate) verifier: Arc<TokenVerifier>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) sessions: Sessions,
@@ -57,6 +61,7 @@ impl App {
         Self(Arc::new(Inner {
             identity: parts.identity,
             backend: Arc::new(parts.backend),
+            contacts: parts.contacts,
             verifier: parts.verifier,
             clock: parts.clock,
             sessions,

@@ -3,6 +3,7 @@ use cloudapp_chassis::telemetry::TelemetryArgs;
 use cloudapp_chassis::token::TokenArgs;
 
 use crate::backend::BackendArgs;
+use crate::contacts::Contacts;
 use crate::session::SessionArgs;
 
 /// CloudApp's web tier.
@@ -21,6 +22,9 @@ pub struct Args {
     /// Where the services are.
     #[command(flatten)]
     pub backend: BackendArgs,
+    /// Whom people write to when something fails.
+    #[command(flatten)]
+    pub contacts: Contacts,
     /// How sessions are kept.
     #[command(flatten)]
     pub session: SessionArgs,

@@ -11,6 +11,7 @@ mod app;
 mod args;
 mod assets;
 mod backend;
+mod contacts;
 pub mod identity;
 mod measures;
 mod pages;
@@ -30,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 pub use app::{App, Parts};
 pub use args::Args;
 pub use backend::{Backend, BackendArgs};
+pub use contacts::Contacts;
 pub use pages::router;
 pub use session::{SessionArgs, SessionKeys};
 
@@ -49,6 +51,7 @@ pub async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<()> 
     let app = App::new(Parts {
         identity: Arc::new(identity::Cognito::new(pool)),
         backend: Backend::new(&args.backend, &http, &streams),
+        contacts: args.contacts,
         verifier: Arc::new(verifier),
         clock: Arc::clone(&clock) as _,
         keys: args.session.keys()?,

@@ -4,46 +4,14 @@
 
 mod support;
 
-use std::sync::Arc;
-
-use chrono::{DateTime, Utc};
-use cloudapp_contract::execution::LoginDetails;
+use chrono::TimeDelta;
+use cloudapp_contract::execution::{LoginDetails, QueuePlace};
+use cloudapp_contract::instance::NoteKind;
 use cloudapp_domain::configuration::ConfigurationState;
-use cloudapp_domain::{ExecutionKind, InstanceState, ManualClock};
+use cloudapp_domain::{ExecutionKind, ExecutionState, Failure, FailureCode, Fixer, InstanceState};
 use http::StatusCode;
 use support::sample;
-use support::site::{Browser, Page, Site};
-
-/// The tests' time stands still.
-fn now() -> DateTime<Utc> {
-    DateTime::from_timestamp(1_795_000_000, 0).unwrap()
-}
-
-async fn site() -> Site {
-    let site = Site::start(Arc::new(ManualClock::new(now()))).await;
-    site.pool.add("ada@example.com", &[], false);
-    site.pool.add("grace@example.com", &["admin"], true);
-    site.services.world().configurations =
-        vec![sample::configuration(1, "Shell", "terminal", "t3.micro", &["git", "tmux"])];
-    site
-}
-
-/// Puts a machine of ada's into the world; its path.
-fn add_machine(site: &Site, state: InstanceState, steps_done: usize) -> String {
-    let mut world = site.services.world();
-    let machine = sample::machine(&world.configurations[0], "sub-ada", state, now());
-    world.executions.push(sample::launch(&machine, steps_done, now()));
-    let path = format!("/machines/{}", machine.id);
-    world.machines.push(machine);
-    path
-}
-
-/// The text between two marks: a fragment of a page.
-fn fragment<'a>(page: &'a Page, from: &str, to: &str) -> &'a str {
-    let start = page.text.find(from).unwrap_or_else(|| panic!("`{from}` is not on the page"));
-    let rest = &page.text[start..];
-    &rest[..rest.find(to).unwrap() + to.len()]
-}
+use support::start::{add_machine, fragment, now, site};
 
 #[tokio::test]
 async fn the_catalogue_says_what_one_gets() {
@@ -221,157 +189,6 @@ async fn while_the_services_are_away_pages_say_so_and_nobody_is_signed_out() {
     assert_eq!(browser.get("/").await.status, StatusCode::OK);
 }
 
-async fn admin(site: &Site) -> Browser {
-    site.signed_in("grace@example.com").await
-}
-
-#[tokio::test]
-async fn a_configuration_form_keeps_what_was_typed_and_names_every_wrong_field() {
-    let site = site().await;
-    let mut admin = admin(&site).await;
-    let fields = [
-        ("key", "k"),
-        ("name", "My box"),
-        ("icon", "server"),
-        ("image", "ubuntu"),
-        ("instance_types", "t3.micro\r\nhuge"),
-        ("market", "on_demand"),
-        ("root_volume_gib", "4"),
-        ("login_user", "root"),
-        ("lifetime_hours", "8"),
-        ("max_lifetime_hours", "72"),
-        ("on_stop", "terminate"),
-        ("warm_pool_size", "0"),
-        ("warm_pool_kind", "running"),
-        ("file_path", "relative"),
-        ("file_permissions", "0644"),
-        ("file_content", "x"),
-    ];
-    let page = admin.submit("/admin/configurations/new", "/admin/configurations", &fields).await;
-    assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
-    page.shows("value=\"My box\"").shows("t3.micro\nhuge</textarea>").shows("<li>Line 2: ");
-    page.shows("Must be between 8 and 2,048 GiB.").shows("Must be an absolute path without ..");
-    for field in ["image", "root_volume_gib", "login_user", "instance_types"] {
-        page.shows(&format!("id=\"{field}-error\""));
-    }
-    assert_eq!(site.services.world().configurations.len(), 1, "nothing may have been saved");
-}
-
-#[tokio::test]
-async fn a_stale_edit_is_told_and_not_lost() {
-    let site = site().await;
-    let mut admin = admin(&site).await;
-    let path = "/admin/configurations/00000000-0000-0000-0000-000000000001";
-    let mut fields = vec![
-        ("key", "k"),
-        ("version", "1"),
-        ("name", "My change"),
-        ("icon", "server"),
-        ("image", "ami-0123456789abcdef0"),
-        ("instance_types", "t3.micro"),
-        ("market", "on_demand"),
-        ("root_volume_gib", "20"),
-        ("login_user", "ec2-user"),
-        ("lifetime_hours", "8"),
-        ("max_lifetime_hours", "72"),
-        ("on_stop", "terminate"),
-        ("warm_pool_size", "0"),
-        ("warm_pool_kind", "running"),
-    ];
-    let page = admin.submit(path, path, &fields).await;
-    assert_eq!(page.status, StatusCode::CONFLICT);
-    page.shows("Somebody else saved version 2")
-        .shows("value=\"My change\"")
-        .shows("name=\"version\" value=\"2\"");
-    fields[1] = ("version", "2");
-    let page = admin.submit(path, path, &fields).await;
-    assert!(page.location().ends_with("?notice=configuration-saved"), "{}", page.text);
-    let key = [("key", "k")];
-    let page = admin.submit(path, &format!("{path}/publish"), &key).await;
-    admin.get(page.location()).await.shows("Published: users get the newest version");
-    let page = admin.submit(path, &format!("{path}/retire"), &key).await;
-    admin.get(page.location()).await.shows("Retired");
-}
-
-#[tokio::test]
-async fn users_are_counted_created_disabled_and_deleted_with_their_machines() {
-    let site = site().await;
-    add_machine(&site, InstanceState::Ready, 4);
-    let mut admin = admin(&site).await;
-    admin.get("/admin/users").await.shows("id=\"active-users\">2<");
-    let users = "/admin/users";
-    let page = admin.submit(users, users, &[("email", "Alan@Example.com")]).await;
-    page.shows("alan@example.com").shows("id=\"temporary-password\"").shows("Invited");
-    admin.get(users).await.hides("temporary-password").shows("id=\"active-users\">3<");
-    let page = admin.submit(users, users, &[("email", "alan@example.com")]).await;
-    assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
-    page.shows("There is an account with this e-mail address.");
-
-    let page = admin.submit(users, "/admin/users/sub-ada/disable", &[]).await;
-    assert_eq!(page.location(), "/admin/users?notice=user-disabled");
-    admin.get(users).await.shows("id=\"active-users\">2<").shows("Disabled");
-    assert_eq!(site.services.world().revoked[0].0, "sub-ada", "its tokens must be revoked");
-
-    let delete = "/admin/users/sub-ada/delete";
-    admin.get(delete).await.shows("<strong>1 machine</strong> will be destroyed");
-    assert_eq!(
-        admin.submit(delete, delete, &[("key", "k")]).await.location(),
-        "/admin/users?notice=user-deleted"
-    );
-    assert!(site.services.world().done[0].starts_with("destroy "));
-    assert!(!site.pool.emails().contains(&"ada@example.com".to_owned()));
-
-    for action in ["disable", "delete"] {
-        let page = admin.submit(users, &format!("/admin/users/sub-grace/{action}"), &[("key", "k")]).await;
-        assert_eq!(page.status, StatusCode::CONFLICT, "{action}");
-    }
-}
-
-#[tokio::test]
-async fn a_machine_is_force_stopped_only_with_a_reason() {
-    let site = site().await;
-    add_machine(&site, InstanceState::Ready, 4);
-    let mut admin = admin(&site).await;
-    admin.get("/admin/machines").await.shows("sub-ada").shows("Force stop");
-    let id = site.services.world().machines[0].id;
-    let path = format!("/admin/machines/{id}/force-stop");
-    let page = admin.submit(&path, &path, &[("reason", "  ")]).await;
-    assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
-    page.shows("id=\"reason-error\"");
-    let page = admin.submit(&path, &path, &[("reason", "runaway costs")]).await;
-    assert_eq!(page.location(), "/admin/machines?notice=force-terminating");
-    assert_eq!(site.services.world().done, [format!("force-stop {id}: runaway costs")]);
-    admin.get("/admin/machines?state=failed").await.shows("No machines in this state");
-}
-
-#[tokio::test]
-async fn statistics_are_shown_or_said_to_be_missing() {
-    let site = site().await;
-    let row = cloudapp_contract::stats::LaunchesRow {
-        day: now().date_naive(),
-        configuration_id: site.services.world().configurations[0].id,
-        configuration_name: "=Shell, \"big\"".to_owned(),
-        launches: 3,
-        ready: 2,
-        failed: 1,
-    };
-    site.services.world().launches.push(row);
-    let mut admin = admin(&site).await;
-    let page = admin.get("/admin/statistics").await;
-    page.shows("<dd>0.0</dd>").shows("<dd>$0.00</dd>").shows("Running now");
-    page.shows("3 launches by day and configuration")
-        .shows("67 %")
-        .shows("4 min ago")
-        .shows("<rect class=\"s0\"");
-    let csv = admin.get("/admin/statistics/launches.csv").await;
-    assert_eq!(csv.header("content-type"), "text/csv; charset=utf-8");
-    csv.shows("\"'=Shell, \"\"big\"\"\",3,2,1\r\n");
-    site.services.world().stats_down = true;
-    let page = admin.get("/admin/statistics").await;
-    assert_eq!(page.status, StatusCode::OK, "the page stands while Athena does not answer");
-    page.shows("Athena does not answer at the moment.");
-}
-
 #[tokio::test]
 async fn what_happens_soon_is_said_with_the_way_out() {
     let site = site().await;
@@ -381,14 +198,14 @@ async fn what_happens_soon_is_said_with_the_way_out() {
     {
         let mut world = site.services.world();
         let machine = world.machines.last_mut().unwrap();
-        machine.expires_at = Some(now() + chrono::TimeDelta::minutes(20));
-        machine.stop_at = Some(now() + chrono::TimeDelta::minutes(40));
-        machine.idle_stop_at = Some(now() + chrono::TimeDelta::minutes(9));
+        machine.expires_at = Some(now() + TimeDelta::minutes(20));
+        machine.stop_at = Some(now() + TimeDelta::minutes(40));
+        machine.idle_stop_at = Some(now() + TimeDelta::minutes(9));
     }
     user.get("/").await.shows("It ends in 20 min.").shows("Nobody uses it: it ");
     let page = user.get(&path).await;
     page.shows("It ends in 20 min.").shows("Its schedule stops it in 40 min; the disk is kept.");
-    let stop_at = (now() + chrono::TimeDelta::minutes(40)).to_rfc3339();
+    let stop_at = (now() + TimeDelta::minutes(40)).to_rfc3339();
     let fields = [("stop_at", stop_at.as_str())];
     let page = user.submit(&path, &format!("{path}/skip-stop"), &fields).await;
     assert_eq!(page.location(), format!("{path}?notice=stop-skipped"), "{}", page.text);
@@ -396,27 +213,109 @@ async fn what_happens_soon_is_said_with_the_way_out() {
 }
 
 #[tokio::test]
-async fn admins_set_and_remove_limits() {
+async fn those_who_wait_see_their_place_and_when_it_is_their_turn() {
     let site = site().await;
+    let path = add_machine(&site, InstanceState::Requested, 1);
+    site.services.world().executions[0].queue = Some(QueuePlace { position: 312, estimated_seconds: 104 });
+    let mut user = site.signed_in("ada@example.com").await;
+    user.get(&path).await.shows("<strong>Place 312</strong> in the queue, asked for in about 2 minutes");
+    site.services.world().executions[0].queue = Some(QueuePlace { position: 12, estimated_seconds: 4 });
+    let live = user.get(&format!("{path}/live")).await;
+    live.shows("<strong>Place 12</strong> in the queue, asked for in about 4 seconds");
+    site.services.world().executions[0].queue = None;
+    user.get(&format!("{path}/live")).await.hides("in the queue");
+}
+
+#[tokio::test]
+async fn what_happened_to_a_machine_is_told_newest_first() {
+    let site = site().await;
+    let path = add_machine(&site, InstanceState::Stopped, 4);
+    let mut user = site.signed_in("ada@example.com").await;
+    user.get(&path).await.hides("What happened to it");
+    site.services.world().machines[0].notes = vec![
+        sample::note(NoteKind::Rebooted, "It booted anew.", None, TimeDelta::hours(2), now()),
+        sample::note(
+            NoteKind::ForceStopped,
+            "An admin stopped it: costs",
+            Some("sub-grace"),
+            TimeDelta::hours(1),
+            now(),
+        ),
+    ];
+    let page = user.get(&path).await;
+    insta::assert_snapshot!(fragment(&page, "<ol class=\"history\">", "</ol>"));
+    page.hides("sub-grace");
     let mut admin = site.signed_in("grace@example.com").await;
-    admin.get("/admin/limits").await.shows("Everybody may have 3 machines at a time");
-    let set = "/admin/limits/group";
-    let wrong = [("group", "science"), ("machines_per_member", "many"), ("machines_together", "")];
-    let page = admin.submit("/admin/limits", set, &wrong).await;
-    assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
-    page.shows("Limits are whole numbers.").shows("value=\"science\"");
-    let too_many = [("group", "science"), ("machines_per_member", "2000"), ("machines_together", "")];
-    admin.submit("/admin/limits", set, &too_many).await.shows("Must be at most 1000.");
-    let none = [("group", "science"), ("machines_per_member", ""), ("machines_together", "")];
-    admin.submit("/admin/limits", set, &none).await.shows("Give at least one of the two limits.");
-    let right = [("group", "science"), ("machines_per_member", "2"), ("machines_together", "40")];
-    let page = admin.submit("/admin/limits", set, &right).await;
-    assert_eq!(page.location(), "/admin/limits?notice=limit-set", "{}", page.text);
-    admin.get("/admin/limits").await.shows("2 machines").shows("40 machines").shows("science");
-    let one = [("sub", "sub-ada"), ("machines", "7")];
-    let page = admin.submit("/admin/limits", "/admin/limits/user", &one).await;
-    assert_eq!(page.location(), "/admin/limits?notice=limit-set", "{}", page.text);
-    let page = admin.submit("/admin/limits", "/admin/limits/groups/science/remove", &[]).await;
-    assert_eq!(page.location(), "/admin/limits?notice=limit-removed", "{}", page.text);
-    assert_eq!(site.services.world().done, ["limit science", "limit sub-ada to 7", "unlimit science"]);
+    admin.get(&path).await.shows("By <code class=\"wrap\">sub-grace</code>");
+}
+
+#[tokio::test]
+async fn a_failure_comes_with_the_button_that_helps() {
+    let site = site().await;
+    let path = add_machine(&site, InstanceState::Failed, 2);
+    let fails = |code, fixer| {
+        let failure = Failure {
+            code,
+            sentence: "It went <wrong>.".to_owned(),
+            fixer,
+            next_step: "Mend it.".to_owned(),
+            detail: Some("Client.Error".to_owned()),
+        };
+        let mut world = site.services.world();
+        world.executions[0].state = ExecutionState::Failed;
+        world.executions[0].failure = Some(failure);
+    };
+    let configuration = "00000000-0000-0000-0000-000000000001";
+    let mut user = site.signed_in("ada@example.com").await;
+    let mut admin = site.signed_in("grace@example.com").await;
+
+    fails(FailureCode::InsufficientCapacity, Fixer::User);
+    let page = user.get(&path).await;
+    page.shows("It went &#60;wrong&#62;.")
+        .shows("href=\"/#catalogue\" data-remedy>Choose another configuration");
+    page.shows("You can fix this yourself.").shows("Client.Error");
+
+    fails(FailureCode::ImageUnavailable, Fixer::Admin);
+    let page = user.get(&path).await;
+    page.shows("href=\"mailto:admins@example.com?subject=")
+        .shows("Write to an admin")
+        .shows("id=\"message\"");
+    let page = admin.get(&path).await;
+    page.shows(&format!("href=\"/admin/configurations/{configuration}\" data-remedy>Fix the configuration"));
+
+    fails(FailureCode::MachineLost, Fixer::User);
+    let again =
+        format!("href=\"/machines/new?configuration={configuration}\" data-remedy>Create a new machine");
+    user.get(&path).await.shows(&again);
+    admin.get(&path).await.hides("data-remedy");
+
+    {
+        let mut world = site.services.world();
+        world.executions[0].kind = ExecutionKind::Start;
+        world.machines[0].state = InstanceState::Stopped;
+    }
+    fails(FailureCode::Ec2Unavailable, Fixer::User);
+    let page = user.get(&path).await;
+    page.shows("data-remedy>Try again</button>");
+    let page = user.submit(&path, &format!("{path}/start"), &[("key", "k")]).await;
+    assert_eq!(page.location(), path, "{}", page.text);
+    assert!(site.services.world().done[0].starts_with("start "));
+}
+
+#[tokio::test]
+async fn a_stuck_machine_says_so_to_its_owner_and_leads_an_admin_to_force_it() {
+    let site = site().await;
+    let path = add_machine(&site, InstanceState::Booting, 2);
+    let id = {
+        let mut world = site.services.world();
+        world.executions[0] = sample::stuck(&world.machines[0], now());
+        world.executions[0].id
+    };
+    let mut user = site.signed_in("ada@example.com").await;
+    let page = user.get(&path).await;
+    page.shows("Undoing what had been begun did not work.").shows("The admins have been told.");
+    page.shows("Write to an admin").hides("/admin/stuck").shows("You cancelled it.");
+    page.hides("/cancel\"").shows("data-settled=\"true\"");
+    let mut admin = site.signed_in("grace@example.com").await;
+    admin.get(&path).await.shows(&format!("href=\"/admin/stuck/{id}/force\""));
 }

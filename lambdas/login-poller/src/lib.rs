@@ -68,7 +68,7 @@ pub enum HandlerError {
 /// If the database or Lambda's runtime API cannot be reached, or the schema is older than this binary.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let pool = cloudapp_database::connect(&args.database).await?;
+    let pool = cloudapp_database::connect(&args.database, &clock).await?;
     require_current(&pool).await?;
     let guard = cloudapp_database::guard(args.tokens, &pool, &clock)?;
     let deps = Arc::new(Deps { pool, guard, clock });

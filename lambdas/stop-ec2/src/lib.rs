@@ -58,7 +58,7 @@ impl FromRef<Deps> for Guard {
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let config = cloudapp_aws::config::load().await;
-    let pool = cloudapp_database::connect(&args.database).await?;
+    let pool = cloudapp_database::connect(&args.database, &clock).await?;
     let guard = cloudapp_database::guard(args.tokens, &pool, &clock)?;
     let stopper = ForceStopper::new(
         Arc::new(PublishedInstances::new(pool)),

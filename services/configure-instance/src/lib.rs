@@ -76,7 +76,7 @@ pub async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<()> 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let metrics = telemetry::init_metrics()?;
     measures::describe();
-    let pool = cloudapp_database::connect(&args.database).await?;
+    let pool = cloudapp_database::connect(&args.database, &clock).await?;
     schema::require_current(&pool).await?;
     let guard = cloudapp_database::guard(args.token, &pool, &clock)?;
     let health = health::routes(Arc::new(DatabaseReadiness(pool.clone())), metrics);

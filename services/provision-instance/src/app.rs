@@ -13,6 +13,7 @@ use cloudapp_workflow::Definitions;
 
 use crate::application::act::{self, Ask};
 use crate::application::admitting::Admissions;
+use crate::boot_report::BootReports;
 use crate::deps::Deps;
 use crate::feed::Feed;
 use crate::ports::IdentityVerifier;
@@ -25,6 +26,7 @@ pub(crate) struct App {
     pub(crate) definitions: Definitions,
     pub(crate) guard: Guard,
     pub(crate) admissions: Admissions,
+    pub(crate) boot_reports: BootReports,
     pub(crate) feed: Feed,
     pub(crate) identities: Arc<dyn IdentityVerifier>,
 }

@@ -72,6 +72,7 @@ pub use schema::{SchemaError, migrate};
 
 use app::App;
 use application::admitting::Admissions;
+use boot_report::BootReports;
 use crash::CrashPoints;
 use deps::Deps;
 use feed::Feed;
@@ -89,7 +90,7 @@ pub async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<()> 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let metrics = telemetry::init_metrics()?;
     measures::describe();
-    let pool = cloudapp_database::connect(&args.database).await?;
+    let pool = cloudapp_database::connect(&args.database, &clock).await?;
     schema::require_current(&pool).await?;
     let identities = Arc::new(adapters::Ec2Identities(identities(&args)?));
     let aws = cloudapp_aws::config::load().await;
@@ -117,7 +118,9 @@ pub async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<()> 
         let feed = Feed::new(deps.executions.clone(), deps.signals.clone(), Arc::clone(&deps.onlooker));
         tasks.spawn(feed.clone().run(shutdown.clone()));
         let admissions = Admissions::new(&deps, &definitions);
-        let app = App { deps: Arc::clone(&deps), definitions, guard, admissions, feed, identities };
+        let boot_reports = BootReports::new(&deps);
+        let app =
+            App { deps: Arc::clone(&deps), definitions, guard, admissions, boot_reports, feed, identities };
         app::service(app).merge(health)
     } else {
         health

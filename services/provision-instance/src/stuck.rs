@@ -89,7 +89,7 @@ impl Alarm {
 }
 
 fn notice(stuck: &Stuck, web_url: Option<&str>) -> serde_json::Value {
-    let link = web_url.map(|url| format!("\n{url}")).unwrap_or_default();
+    let link = web_url.map(|url| format!("\n{}/admin/stuck", url.trim_end_matches('/'))).unwrap_or_default();
     let why = stuck.detail.as_deref().unwrap_or("no reason is known");
     serde_json::json!({
         "subject": "CloudApp: an execution is stuck",

@@ -88,12 +88,9 @@ pub enum PostgresError {
         /// The whole log.
         log: PathBuf,
     },
-    /// A database URL that cannot be used.
-    #[error("this is not a usable PostgreSQL URL: {0}")]
-    InvalidUrl(#[from] url::ParseError),
-    /// A database or role name outside `[a-z][a-z0-9_]*`.
-    #[error("`{0}` is not a plain lower-case SQL name")]
-    InvalidName(String),
+    /// Roles and schemas could not be made.
+    #[error(transparent)]
+    Bootstrap(#[from] cloudapp_schemas::BootstrapError),
     /// A statement was refused.
     #[error("PostgreSQL refused a statement: {0}")]
     Sql(#[from] sqlx::Error),

@@ -16,10 +16,9 @@ mod binaries;
 mod cluster;
 mod error;
 mod filesystem;
-mod schemas;
 pub mod testing;
 
 pub use binaries::PostgresBinaries;
+pub use cloudapp_schemas::{RolePasswords, SchemaUrls, bootstrap_schemas, create_roles};
 pub use cluster::{Cluster, ClusterConfig, location::discard};
 pub use error::PostgresError;
-pub use schemas::{RolePasswords, SchemaUrls, bootstrap_schemas, create_roles};

@@ -11,6 +11,9 @@ use crate::part::Service;
 /// The account that the simulator's machines belong to.
 pub(crate) const ACCOUNT: &str = "000000000000";
 
+/// Who gets the demo's mail to the admins.
+pub(crate) const ADMINS: &str = "admins@example.com";
+
 type Environment = BTreeMap<String, String>;
 
 fn environment<const N: usize>(pairs: [(&str, String); N]) -> Environment {
@@ -128,6 +131,8 @@ pub(crate) fn service(
             ("CLOUDAPP_STATS_URL", local(ports.view_stats)),
             ("CLOUDAPP_GATEWAY_URL", resources.api_gateway.clone()),
             ("CLOUDAPP_PUBLIC_URL", local(ports.web)),
+            ("CLOUDAPP_ADMIN_EMAIL", ADMINS.to_owned()),
+            ("CLOUDAPP_OPERATOR_EMAIL", ADMINS.to_owned()),
             ("CLOUDAPP_SESSION_KEY", session_key.to_owned()),
         ]),
     });

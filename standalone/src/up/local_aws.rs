@@ -89,7 +89,7 @@ pub(crate) async fn bootstrap(
     let config = json!({
         "lambda_command": [binary.to_str().context("our own binary's path is not UTF-8")?, "lambda"],
         "lambda_env": lambda_environments,
-        "admin_mail": "admins@example.com",
+        "admin_mail": super::environment::ADMINS,
         "web_url": web_url,
     });
     let (input, output) = (folder.file("bootstrap.json"), folder.file("resources.json"));

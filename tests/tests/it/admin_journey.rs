@@ -26,13 +26,14 @@ async fn give_code(browser: &Browser, secret: &str) {
     .await;
 }
 
-async fn sign_in_as_admin(browser: &Browser, stack: &Stack) {
+pub(crate) async fn sign_in_as_admin(browser: &Browser, stack: &Stack) {
     let admin = stack.demo_user("admin");
     sign_in(browser, stack, &admin.email, &admin.password).await;
     give_code(browser, admin.totp_secret.as_deref().expect("a second factor")).await;
 }
 
-fn at(stack: &Stack, path: &str) -> String {
+/// A page's address.
+pub(crate) fn at(stack: &Stack, path: &str) -> String {
     stack.endpoints.web.join(path).expect("an address").to_string()
 }
 

@@ -13,6 +13,7 @@ mod aws_adapters;
 mod crashes;
 mod dependencies;
 mod first_sign_in;
+mod fleet_journey;
 mod kill_campaign;
 mod launches;
 mod login;

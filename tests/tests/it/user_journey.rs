@@ -1,8 +1,13 @@
 //! A user in a browser: from the first sign-in to login details that OpenSSH understands, and Stop.
 
 use base64::Engine as _;
+use cloudapp_domain::ExecutionState;
 use cloudapp_test_sshd::ssh_keygen;
-use cloudapp_tests::{Browser, Stack, demo, eventually_some, new_account};
+use cloudapp_tests::{Browser, Person, Stack, demo, eventually_some, new_account};
+use serde_json::json;
+
+use super::launches::{configuration, finished, request};
+use super::simulator;
 
 /// Signs in on the sign-in page.
 pub(crate) async fn sign_in(browser: &Browser, stack: &Stack, email: &str, password: &str) {
@@ -80,6 +85,7 @@ async fn a_failure_is_readable_and_a_kept_disk_comes_back() {
     browser.click(&create("Always fails")).await;
     browser.click("[data-submit]").await;
     browser.find_text(".failure", "installing this configuration on it failed").await;
+    browser.find_text("[data-remedy]", "Write to an admin").await;
     browser.screenshot("user-6-failure").await;
 
     browser.open(stack.endpoints.web.as_str()).await;
@@ -95,6 +101,32 @@ async fn a_failure_is_readable_and_a_kept_disk_comes_back() {
     browser.screenshot("user-7-phone").await;
     let overflow = browser.evaluate("return document.documentElement.scrollWidth > window.innerWidth").await;
     assert_eq!(overflow, false, "the page is wider than a phone");
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn what_happens_to_a_machine_outside_is_told_to_its_owner() {
+    let stack = demo().await;
+    let owner = Person::new(stack, "outside").await;
+    let docker = configuration(&owner, "Docker host").await;
+    let accepted = owner.provision().create("one", &request(docker)).await.expect("accepted");
+    assert_eq!(finished(&owner, accepted.execution_id).await.state, ExecutionState::Succeeded);
+    let machine = owner.provision().get(accepted.instance_id).await.expect("the machine");
+    let ec2_id = machine.ec2_instance_id.expect("EC2 has made it");
+    simulator::tell(stack, &format!("instances/{ec2_id}/happening"), &json!("stopped_in_console")).await;
+
+    let browser = Browser::start().await;
+    sign_in(&browser, stack, &owner.email, &owner.password).await;
+    browser.find_text("h1", "My machines").await;
+    let page = stack.endpoints.web.join(&format!("/machines/{}", accepted.instance_id)).expect("an address");
+    eventually_some("the page tells of it", async || {
+        browser.open(page.as_str()).await;
+        browser.text(".history").await.contains("Stopped outside CloudApp").then_some(())
+    })
+    .await;
+    browser.find_text("[data-state]", "Stopped").await;
+    browser.screenshot("user-9-history").await;
+    owner.provision().destroy(accepted.instance_id, "end").await.expect("destroyed");
     browser.close().await;
 }
 

@@ -36,6 +36,10 @@ notices! {
     USER_ENABLED = "user-enabled", "The account is enabled.";
     USER_DISABLED = "user-disabled", "The account is disabled and its sessions are ended.";
     USER_DELETED = "user-deleted", "The account is deleted; its machines are being destroyed.";
+    FORCED_UNDO = "forced-undo",
+        "It is being undone again. If that does not work either, it comes back to this list, and the admins are told.";
+    FORCED_GIVEN_UP = "forced-given-up",
+        "Given up. What still runs at AWS belongs to nobody now: the fleet's overview shows it until it is ended.";
     FORCE_STOPPING = "force-stopping", "The machine is being stopped. Its disk is kept.";
     FORCE_TERMINATING = "force-terminating", "The machine is being destroyed.";
     FORCE_CANCELLED = "force-cancelled", "EC2 has no machine for it yet; the launch is being cancelled.";

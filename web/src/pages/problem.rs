@@ -125,6 +125,14 @@ pub(crate) fn call_error(error: CallError) -> ApiError {
     error.into_problem().into()
 }
 
+/// What a service finds wrong with the first field, or with the request; none if the trouble is another.
+pub(crate) fn refusal(error: &ApiError) -> Option<String> {
+    let problem = error.problem();
+    let first =
+        || problem.errors.first().map_or_else(|| problem.detail.clone(), |field| sentence(&field.message));
+    (problem.code == ProblemCode::Invalid).then(first)
+}
+
 /// A text with a capital letter at its beginning and a full stop at its end.
 pub(crate) fn sentence(text: &str) -> String {
     let mut letters = text.trim().chars();

@@ -22,6 +22,12 @@ pub(crate) enum Section {
     Statistics,
     /// Admin: everybody's machines.
     AllMachines,
+    /// Admin: how the fleet as a whole stands.
+    Fleet,
+    /// Admin: executions that are stuck; under the fleet.
+    Stuck,
+    /// Admin: warm pools; under the fleet.
+    Pools,
 }
 
 /// What surrounds every page.
@@ -80,6 +86,10 @@ impl Shell {
                 | Section::Limits
                 | Section::Statistics
                 | Section::AllMachines
-        )
+        ) || self.is_in_fleet()
+    }
+
+    pub(crate) fn is_in_fleet(&self) -> bool {
+        matches!(self.section, Section::Fleet | Section::Stuck | Section::Pools)
     }
 }

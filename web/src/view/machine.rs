@@ -138,6 +138,15 @@ impl MachineView {
     }
 }
 
+impl MachineView {
+    /// The same while undoing its newest execution is stuck: whatever state it was left in, nothing goes on by itself,
+    /// and what is being undone already cannot be cancelled.
+    pub(crate) fn stuck(self) -> Self {
+        let summary = "Nothing goes on until an admin decides".to_owned();
+        Self { state: "Stuck", tone: Tone::Bad, summary, can_cancel: false, ..self }
+    }
+}
+
 /// By how many whole hours the machine's life can be extended.
 pub(crate) fn hours_left(machine: &Instance) -> i64 {
     match (machine.expires_at, machine.max_expires_at) {

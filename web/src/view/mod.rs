@@ -2,13 +2,19 @@
 
 pub(crate) mod chart;
 mod machine;
+mod note;
 mod progress;
+mod stuck;
 mod time;
+mod trouble;
 mod upcoming;
 
 pub(crate) use machine::{MachineView, Tone, hours_left, state_label, state_tone};
+pub(crate) use note::NoteView;
 pub(crate) use progress::ProgressView;
+pub(crate) use stuck::StuckView;
 pub(crate) use time::{duration, moment, relative};
+pub(crate) use trouble::{Reader, Remedy, Trouble};
 pub(crate) use upcoming::{Upcoming, WayOut, upcoming};
 
 use cloudapp_contract::configuration::Configuration;

@@ -1,6 +1,6 @@
 use chrono::{DateTime, TimeDelta, Utc};
-use cloudapp_contract::execution::{Execution, Step};
-use cloudapp_domain::{ExecutionKind, ExecutionState, Failure, StepState};
+use cloudapp_contract::execution::{Execution, QueuePlace, Step};
+use cloudapp_domain::{ExecutionKind, ExecutionState, StepState};
 
 use super::{Tone, duration};
 
@@ -17,7 +17,6 @@ pub(crate) struct ProgressView {
     /// One sentence for screen readers, said whenever it changes.
     pub(crate) spoken: String,
     pub(crate) steps: Vec<StepView>,
-    pub(crate) failure: Option<Failure>,
     /// How long it took, or takes so far.
     pub(crate) took: String,
 }
@@ -31,11 +30,28 @@ pub(crate) struct StepView {
     pub(crate) class: &'static str,
     pub(crate) took: Option<String>,
     pub(crate) detail: Option<String>,
+    /// The place in the queue, instead of the detail.
+    pub(crate) queue: Option<QueueView>,
 }
+
+/// A place in the queue of those who wait for a machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct QueueView {
+    pub(crate) position: u32,
+    /// `in about 40 seconds`.
+    pub(crate) when: String,
+}
+
+/// Nobody is shown a queue that they hardly notice.
+const WORTH_SHOWING: TimeDelta = TimeDelta::seconds(2);
 
 impl ProgressView {
     pub(crate) fn new(execution: &Execution, now: DateTime<Utc>) -> Self {
-        let steps: Vec<StepView> = execution.steps.iter().map(|step| StepView::new(step, now)).collect();
+        let steps: Vec<StepView> = execution
+            .steps
+            .iter()
+            .map(|step| StepView::new(step, execution.queue.filter(|_| waits(step, now)), now))
+            .collect();
         let title = title(execution.kind);
         let current = steps.iter().find(|step| step.class == "running");
         let spoken = match (execution.state, current) {
@@ -54,14 +70,13 @@ impl ProgressView {
             brings_login: matches!(execution.kind, ExecutionKind::Launch | ExecutionKind::Start),
             spoken,
             steps,
-            failure: execution.failure.clone(),
             took: duration(execution.finished_at.unwrap_or(now) - execution.created_at),
         }
     }
 }
 
 impl StepView {
-    fn new(step: &Step, now: DateTime<Utc>) -> Self {
+    fn new(step: &Step, queue: Option<QueuePlace>, now: DateTime<Utc>) -> Self {
         let took = step.started_at.filter(|_| step.state != StepState::Skipped).map(|began| {
             let took = step.finished_at.unwrap_or(now) - began;
             // A step over before anybody could see it took no time.
@@ -75,11 +90,35 @@ impl StepView {
             StepState::Undone => ("undone", "undone"),
             StepState::Skipped => ("not needed", "skipped"),
         };
-        Self { label: step_label(&step.name), state, class, took, detail: step.detail.clone() }
+        Self {
+            label: step_label(&step.name),
+            state,
+            class,
+            took,
+            detail: step.detail.clone(),
+            queue: queue.map(QueueView::new),
+        }
     }
 }
 
-const fn title(kind: ExecutionKind) -> &'static str {
+impl QueueView {
+    fn new(place: QueuePlace) -> Self {
+        let when = match place.estimated_seconds {
+            0..=1 => "any moment now".to_owned(),
+            seconds @ 2..=89 => format!("in about {seconds} seconds"),
+            seconds @ 90..=5_399 => format!("in about {} minutes", (seconds + 30) / 60),
+            seconds => format!("in about {} hours", seconds.saturating_add(1_800) / 3_600),
+        };
+        Self { position: place.position, when }
+    }
+}
+
+/// Whether the step is the one that waits, and has waited for a while.
+fn waits(step: &Step, now: DateTime<Utc>) -> bool {
+    step.state == StepState::Running && step.started_at.is_some_and(|since| now - since > WORTH_SHOWING)
+}
+
+pub(super) const fn title(kind: ExecutionKind) -> &'static str {
     match kind {
         ExecutionKind::Launch => "Creating the machine",
         ExecutionKind::Stop => "Stopping the machine",
@@ -97,7 +136,7 @@ const fn state_label(state: ExecutionState) -> &'static str {
         ExecutionState::Succeeded => "Done",
         ExecutionState::Failed => "Failed",
         ExecutionState::Cancelled => "Cancelled",
-        ExecutionState::Stuck => "Needs an operator",
+        ExecutionState::Stuck => "Stuck",
     }
 }
 
@@ -111,7 +150,7 @@ const fn state_tone(state: ExecutionState) -> Tone {
 }
 
 /// Steps are named by provision-instance; a name that this version does not know is shown as it is.
-fn step_label(name: &str) -> String {
+pub(super) fn step_label(name: &str) -> String {
     match name {
         "admit" => "Request accepted".to_owned(),
         "place" => "Find a machine at EC2".to_owned(),
@@ -158,5 +197,32 @@ mod tests {
         let took: Vec<_> = view.steps.iter().map(|step| step.took.as_deref().unwrap_or("-")).collect();
         assert_eq!(took, ["< 1 s", "1 min", "-"]);
         assert_eq!(view.steps[2].label, "Warm up");
+    }
+
+    #[test]
+    fn a_queue_is_shown_at_the_step_that_waits_once_one_notices_it() {
+        let waiting = |seconds: i64, estimated_seconds: u32| {
+            let execution: Execution = serde_json::from_value(serde_json::json!({
+                "id": "01890a5d-ac96-774b-bcce-b302099a8057", "kind": "launch", "state": "running",
+                "instance_id": "01890a5d-ac96-774b-bcce-b302099a8057", "created_at": "2026-11-22T09:00:00Z",
+                "finished_at": null, "queue": { "position": 312, "estimated_seconds": estimated_seconds },
+                "steps": [
+                    { "name": "admit", "state": "succeeded", "started_at": "2026-11-22T09:00:00Z",
+                      "finished_at": "2026-11-22T09:00:00Z", "detail": null },
+                    { "name": "place", "state": "running", "started_at": "2026-11-22T09:00:00Z",
+                      "finished_at": null, "detail": "waiting" },
+                ]
+            }))
+            .unwrap();
+            let now = execution.created_at + TimeDelta::seconds(seconds);
+            let steps = ProgressView::new(&execution, now).steps;
+            assert_eq!(steps[0].queue, None);
+            steps[1].queue.as_ref().map(|queue| format!("{} {}", queue.position, queue.when))
+        };
+        assert_eq!(waiting(1, 40), None);
+        assert_eq!(waiting(5, 0).as_deref(), Some("312 any moment now"));
+        assert_eq!(waiting(5, 40).as_deref(), Some("312 in about 40 seconds"));
+        assert_eq!(waiting(5, 120).as_deref(), Some("312 in about 2 minutes"));
+        assert_eq!(waiting(5, u32::MAX).as_deref(), Some("312 in about 1193046 hours"));
     }
 }

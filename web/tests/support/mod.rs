@@ -13,3 +13,4 @@ pub mod pool;
 pub mod sample;
 pub mod services;
 pub mod site;
+pub mod start;

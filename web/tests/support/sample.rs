@@ -3,10 +3,13 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use cloudapp_contract::configuration::Configuration;
 use cloudapp_contract::execution::{Execution, LoginDetails, Step};
-use cloudapp_contract::instance::Instance;
-use cloudapp_domain::configuration::{ConfigurationDraft, ConfigurationState};
+use cloudapp_contract::fleet::{DriftCount, Fleet, Orphan};
+use cloudapp_contract::instance::{Instance, InstanceNote, NoteKind};
+use cloudapp_contract::pool::{Pool, PoolTrouble};
+use cloudapp_domain::configuration::{ConfigurationDraft, ConfigurationState, SpareKind};
 use cloudapp_domain::{
-    ConfigurationId, ExecutionId, ExecutionKind, ExecutionState, InstanceId, InstanceState, Market, StepState,
+    ConfigurationId, ExecutionId, ExecutionKind, ExecutionState, Failure, FailureCode, Fixer, InstanceId,
+    InstanceState, Market, PricePerHour, StepState,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -127,5 +130,92 @@ pub fn login(now: DateTime<Utc>) -> LoginDetails {
             "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE1hY2hpbmVzT3duSG9zdEtleUZvclNhbXBsZXM".to_owned(),
         ],
         valid_until: Some(now + TimeDelta::minutes(52)),
+    }
+}
+
+/// A note of this kind, as long ago.
+pub fn note(
+    kind: NoteKind,
+    sentence: &str,
+    actor: Option<&str>,
+    ago: TimeDelta,
+    now: DateTime<Utc>,
+) -> InstanceNote {
+    InstanceNote { at: now - ago, kind, sentence: sentence.to_owned(), actor: actor.map(str::to_owned) }
+}
+
+/// A launch that was cancelled and could not be undone: the machine is protected at AWS.
+pub fn stuck(machine: &Instance, now: DateTime<Utc>) -> Execution {
+    let mut execution = launch(machine, 2, now);
+    execution.state = ExecutionState::Stuck;
+    execution.finished_at = Some(now - TimeDelta::minutes(25));
+    execution.failure = Some(Failure {
+        code: FailureCode::Cancelled,
+        sentence: "You cancelled it.".to_owned(),
+        fixer: Fixer::User,
+        next_step: "Start again whenever you like.".to_owned(),
+        detail: None,
+    });
+    execution.steps[1].state = StepState::Failed;
+    execution.steps[1].detail = Some(
+        "Could not be undone: Somebody has protected this machine at AWS against what was asked for."
+            .to_owned(),
+    );
+    execution.steps[2].state = StepState::Undone;
+    execution
+}
+
+/// A fleet with something of everything.
+pub fn fleet(stuck: &[ExecutionId], now: DateTime<Utc>) -> Fleet {
+    let orphan = |id: &str, marked: i64| Orphan {
+        ec2_instance_id: id.parse().unwrap(),
+        marked_at: now - TimeDelta::seconds(marked),
+        ends_after: Some(now - TimeDelta::seconds(marked) + TimeDelta::minutes(2)),
+    };
+    Fleet {
+        waiting: 184,
+        oldest_waiting_seconds: Some(97),
+        launching: 23,
+        orphans: vec![orphan("i-0aa3c9f1d2e4b5a67", 140), orphan("i-0f00ba4cafe123456", 35)],
+        drift_last_day: ["ended_again", "looked_at", "orphan_removed"]
+            .map(|kind| DriftCount { kind: kind.to_owned(), count: kind.len() as u64 % 5 })
+            .into(),
+        stuck: stuck.to_vec(),
+    }
+}
+
+/// The spares of a configuration.
+pub fn pool(configuration: &Configuration, wanted: u32, ready: u32) -> Pool {
+    Pool {
+        configuration_id: configuration.id,
+        configuration_name: configuration.spec.name.clone(),
+        configuration_version: Some(configuration.version),
+        kind: SpareKind::Running,
+        size: 3,
+        schedule: Some("Mon-Fri 08:00-18:00 Europe/Berlin".to_owned()),
+        wanted,
+        ready,
+        warming: wanted.saturating_sub(ready),
+        leaving: 0,
+        claimed_today: 17,
+        missed_today: 4,
+        idle_price_per_hour: PricePerHour::from_micros(i64::from(ready) * 20_800),
+        schedule_problem: None,
+        trouble: None,
+    }
+}
+
+/// Why there are no spares.
+pub fn pool_trouble(now: DateTime<Utc>) -> PoolTrouble {
+    PoolTrouble {
+        failures: 3,
+        failure: Some(Failure {
+            code: FailureCode::InstallationFailed,
+            sentence: "The machine started, but installing this configuration on it failed.".to_owned(),
+            fixer: Fixer::Admin,
+            next_step: "Tell an admin: the configuration needs to be corrected.".to_owned(),
+            detail: None,
+        }),
+        next_try_at: Some(now + TimeDelta::minutes(8)),
     }
 }

@@ -8,12 +8,16 @@ use chrono::{DateTime, TimeDelta, Utc};
 use cloudapp_chassis::ApiError;
 use cloudapp_chassis::extract::{IfMatch, Json as Body};
 use cloudapp_contract::configuration::{Configuration, ConfigurationVersion};
-use cloudapp_contract::execution::{Execution, ExecutionStatus, LoginDetails};
+use cloudapp_contract::execution::{
+    Execution, ExecutionQuery, ExecutionStatus, ForceExecution, LoginDetails,
+};
+use cloudapp_contract::fleet::Fleet;
 use cloudapp_contract::instance::{
     Accepted, CreateInstance, ExtendInstance, ForceStop, ForceStopOutcome, ForceStopped, Instance,
     InstanceQuery, OwnerFilter, RequestCredentials, SkipStop,
 };
 use cloudapp_contract::limits::{GroupLimit, LimitSource, Limits, MyLimits, SetGroupLimit, SetUserLimit};
+use cloudapp_contract::pool::Pool;
 use cloudapp_contract::revocation::{Revocation, Revoke};
 use cloudapp_contract::stats::{FailuresRow, InstanceHoursRow, LaunchesRow, Stats, StatsQuery};
 use cloudapp_contract::{Page, ProblemCode};
@@ -43,6 +47,10 @@ pub struct World {
     pub stats_down: bool,
     /// Nobody is behind the load balancer.
     pub away: bool,
+    pub fleet: Option<Fleet>,
+    pub pools: Vec<Pool>,
+    /// Something else is being done to the machine of whatever is to be forced.
+    pub force_refused: bool,
 }
 
 /// All services on one loopback port, speaking the contract.
@@ -83,6 +91,10 @@ impl FakeServices {
             .route("/api/instances/{id}/start", post(start))
             .route("/api/instances/{id}/extend", post(extend))
             .route("/api/instances/{id}/credentials", post(credentials))
+            .route("/api/executions", get(executions))
+            .route("/api/executions/{id}/force", post(force))
+            .route("/api/fleet", get(fleet))
+            .route("/api/pools", get(pools))
             .route("/api/executions/{id}", get(execution))
             .route("/api/executions/{id}/events", get(events))
             .route("/api/executions/{id}/cancel", post(cancel))
@@ -370,6 +382,49 @@ async fn execution(
     let wanted = ExecutionId::from(id);
     let found = fake.world().executions.iter().find(|known| known.id == wanted).cloned();
     found.map(Json).ok_or_else(|| ApiError::not_found("execution"))
+}
+
+async fn executions(
+    State(fake): State<FakeServices>,
+    Query(query): Query<ExecutionQuery>,
+) -> Json<Page<Execution>> {
+    let wanted =
+        |execution: &&Execution| query.state.as_deref().is_none_or(|state| execution.state.as_str() == state);
+    Json(Page { items: fake.world().executions.iter().filter(wanted).cloned().collect(), next_cursor: None })
+}
+
+async fn force(
+    State(fake): State<FakeServices>,
+    Path(id): Path<Uuid>,
+    Body(request): Body<ForceExecution>,
+) -> Result<Json<Execution>, ApiError> {
+    if fake.world().force_refused {
+        return Err(ApiError::new(ProblemCode::Conflict, "Something else is being done to the machine."));
+    }
+    let wanted = ExecutionId::from(id);
+    let mut world = fake.world();
+    let how = if request.abandon { "give up" } else { "undo" };
+    world.done.push(format!("{how} {id}: {}", request.reason));
+    let known = world.executions.iter_mut().find(|known| known.id == wanted);
+    let known = known.ok_or_else(|| ApiError::not_found("execution"))?;
+    known.state = if request.abandon { ExecutionState::Failed } else { ExecutionState::Running };
+    Ok(Json(known.clone()))
+}
+
+async fn fleet(State(fake): State<FakeServices>) -> Json<Fleet> {
+    let world = fake.world();
+    Json(world.fleet.clone().unwrap_or_else(|| Fleet {
+        waiting: 0,
+        oldest_waiting_seconds: None,
+        launching: 0,
+        orphans: vec![],
+        drift_last_day: vec![],
+        stuck: vec![],
+    }))
+}
+
+async fn pools(State(fake): State<FakeServices>) -> Json<Page<Pool>> {
+    Json(Page { items: fake.world().pools.clone(), next_cursor: None })
 }
 
 async fn events(

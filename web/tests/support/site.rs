@@ -9,7 +9,7 @@ use cloudapp_chassis::health::AlwaysReady;
 use cloudapp_chassis::token::TokenVerifier;
 use cloudapp_chassis::{http_client, telemetry};
 use cloudapp_domain::Clock;
-use cloudapp_web::{App, Backend, BackendArgs, Parts, SessionKeys};
+use cloudapp_web::{App, Backend, BackendArgs, Contacts, Parts, SessionKeys};
 use http::header::{COOKIE, LOCATION, SET_COOKIE};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
@@ -74,6 +74,7 @@ pub async fn assemble(
     let app = App::new(Parts {
         identity: Arc::clone(pool) as _,
         backend: Backend::new(&backend, &http, &http_client::streams().unwrap()),
+        contacts: Contacts { admin_email: Some("admins@example.com".to_owned()), operator_email: None },
         verifier: Arc::new(verifier),
         clock,
         keys: SessionKeys::parse(&keys.join(",")).unwrap(),

@@ -1,7 +1,7 @@
 //! The ports, filled: EC2, SQS, SNS, S3, KMS, and EC2's signature on identity documents.
 
+mod batcher;
 mod certificates;
-mod coalescer;
 mod ec2;
 mod identity;
 mod outlets;

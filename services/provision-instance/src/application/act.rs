@@ -261,7 +261,7 @@ async fn insert(
     let id = ExecutionId::new(deps.clock.as_ref());
     let subject = instance.id().as_uuid();
     let (owner, trace) = (instance.owner().clone(), cloudapp_trace::current());
-    let new = NewExecution { id, subject, owner, input, done: vec![], trace };
+    let new = NewExecution { id, subject, owner, input, done: vec![], begun: None, trace };
     deps.executions.insert(connection, definition, &new).await?;
     sqlx::query("update instance set execution_id = $2 where id = $1")
         .bind(subject)

@@ -9,7 +9,7 @@ use cloudapp_coalesce::{Bounds, Coalescer, Job};
 use cloudapp_contract::event::EventKind;
 use cloudapp_contract::instance::Accepted;
 use cloudapp_domain::{ExecutionKind, InstanceId, InstanceState, PricePerHour, UserSub};
-use cloudapp_workflow::{Definitions, NewExecution, StoreError};
+use cloudapp_workflow::{Begun, Definitions, NewExecution, StoreError};
 use sqlx::PgConnection;
 
 use super::admission::{Facts, Refusal, Verdict, Wish, decide_all};
@@ -19,12 +19,15 @@ use crate::column::Word;
 use crate::configurations::{self, Published};
 use crate::deps::Deps;
 use crate::instance::{InstanceRecord, Told, columns, entry};
+use crate::launch;
 use crate::limits::{self, Share};
 use crate::outbox;
+use crate::placing;
 use crate::pool::{self, Claimant, Claimed};
 
-/// One transaction admits at most as many, and one is under way: the next group collects behind it.
-const BOUNDS: Bounds = Bounds { items: 128, groups: 1 };
+/// One transaction admits at most as many, so that the first of a crowd do not wait long for their neighbours; one is
+/// under way, and the next group collects behind it.
+const BOUNDS: Bounds = Bounds { items: 64, groups: 1 };
 
 /// Admits launches in groups. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -40,6 +43,15 @@ pub(crate) enum Answer {
     Refused(Refusal),
     /// Something else is being written for this owner: to be asked again alone, so that nobody else has to wait.
     Busy,
+}
+
+/// Who has something to do once a group is committed.
+#[derive(Debug, Clone, Copy, Default)]
+struct Calls {
+    /// Some machine is from the pool: its execution is due.
+    worker: bool,
+    /// Some machine waits in the queue.
+    placer: bool,
 }
 
 /// Where wishes are decided and written down.
@@ -73,8 +85,9 @@ impl Admissions {
     pub(super) async fn alone(&self, wish: &Arc<Wish>) -> Result<Answer, CreateError> {
         let mut transaction = self.desk.deps.pool.begin().await?;
         idempotency::serialize(&mut transaction, &wish.owner).await?;
-        let answers = self.desk.decide_and_write(&mut transaction, &[wish]).await?;
+        let (answers, calls) = self.desk.decide_and_write(&mut transaction, &[wish]).await?;
         transaction.commit().await?;
+        self.desk.call(calls);
         answers.into_iter().next().ok_or(CreateError::CutOff)
     }
 }
@@ -95,8 +108,9 @@ impl Job for Desk {
             .map(|Word(owner)| owner)
             .collect();
         let decided: Vec<&Arc<Wish>> = wishes.iter().filter(|wish| let_in.contains(&wish.owner)).collect();
-        let answers = self.decide_and_write(&mut transaction, &decided).await?;
+        let (answers, calls) = self.decide_and_write(&mut transaction, &decided).await?;
         transaction.commit().await?;
+        self.call(calls);
         let mut answers = answers.into_iter();
         let answer = |wish: &Arc<Wish>| match let_in.contains(&wish.owner) {
             true => answers.next().unwrap_or(Answer::Busy),
@@ -112,9 +126,9 @@ impl Desk {
         &self,
         connection: &mut PgConnection,
         wishes: &[&Arc<Wish>],
-    ) -> Result<Vec<Answer>, CreateError> {
+    ) -> Result<(Vec<Answer>, Calls), CreateError> {
         if wishes.is_empty() {
-            return Ok(vec![]);
+            return Ok(<_>::default());
         }
         let facts = self.facts(connection, wishes).await?;
         let verdicts = decide_all(wishes.iter().map(AsRef::as_ref), facts);
@@ -126,15 +140,26 @@ impl Desk {
                 Verdict::Repeat(_) | Verdict::Refuse(_) => None,
             })
             .collect();
-        if !admitted.is_empty() {
-            self.write(connection, &admitted).await?;
-        }
+        let calls = match admitted.as_slice() {
+            [] => Calls::default(),
+            admitted => self.write(connection, admitted).await?,
+        };
         let answers = wishes.iter().zip(verdicts).map(|(wish, verdict)| match verdict {
             Verdict::Repeat(accepted) => Answer::Accepted(accepted),
             Verdict::Refuse(refusal) => Answer::Refused(refusal),
             Verdict::Admit { .. } => Answer::Accepted(wish.proposed.clone()),
         });
-        Ok(answers.collect())
+        Ok((answers.collect(), calls))
+    }
+
+    /// To be called after the commit.
+    fn call(&self, calls: Calls) {
+        if calls.worker {
+            self.deps.signals.work();
+        }
+        if calls.placer {
+            self.deps.signals.ring();
+        }
     }
 
     async fn facts(
@@ -154,17 +179,18 @@ impl Desk {
         })
     }
 
-    /// Rows, executions, first events and keys of all that is admitted, one statement each.
+    /// Rows, places in the queue, executions, first events and keys of all that is admitted, one statement each.
     async fn write(
         &self,
         connection: &mut PgConnection,
         admitted: &[Admitted<'_>],
-    ) -> Result<(), CreateError> {
+    ) -> Result<Calls, CreateError> {
         let (deps, kind) = (&self.deps, ExecutionKind::Launch);
         let definition = self.definitions.get(kind).ok_or(StoreError::UnknownKind(kind))?;
         let (claimed, instances) = self.claim_or_insert(connection, admitted).await?;
+        let look_at = deps.safety_net();
         let executions: Vec<NewExecution> =
-            admitted.iter().map(|admitted| admitted.execution(&claimed)).collect();
+            admitted.iter().map(|admitted| admitted.execution(&claimed, look_at)).collect();
         deps.executions.insert_many(connection, definition, &executions).await?;
         let events = instances.iter().map(|instance| {
             let told = Told {
@@ -179,13 +205,13 @@ impl Desk {
         outbox::put(connection, deps.clock.as_ref(), &events).await?;
         let answers: Vec<Answered<'_>> = admitted.iter().map(Admitted::answer).collect();
         idempotency::remember(connection, &answers, deps.clock.now()).await?;
-        Ok(())
+        Ok(Calls { worker: !claimed.is_empty(), placer: claimed.len() < admitted.len() })
     }
 }
 
 impl Desk {
-    /// Machines from the pool for whom there are some, rows of machines to be launched for the others. Answers which
-    /// are from the pool, by id, and all of them.
+    /// Machines from the pool for whom there are some; for the others rows of machines to be launched, each with its
+    /// place in the queue. Answers which are from the pool, by id, and all of them.
     async fn claim_or_insert(
         &self,
         connection: &mut PgConnection,
@@ -206,7 +232,9 @@ impl Desk {
         metrics::counter!(crate::measures::POOL_CLAIMS).increment(claimed.len() as u64);
         metrics::counter!(crate::measures::POOL_MISSES).increment(missed as u64);
         if !cold.is_empty() {
-            instances.extend(insert(deps, connection, cold).await?);
+            let cold = insert(deps, connection, cold).await?;
+            placing::enqueue(connection, &cold, false, now).await?;
+            instances.extend(cold);
         }
         Ok((claimed, instances))
     }
@@ -228,8 +256,10 @@ impl<'a> Admitted<'a> {
         })
     }
 
-    fn execution(&self, claimed: &HashMap<InstanceId, Claimed>) -> NewExecution {
-        let warm = claimed.get(&self.wish.proposed.instance_id).map(Claimed::done).unwrap_or_default();
+    /// Of a machine that waits in the queue until `look_at`, or that is from the pool.
+    fn execution(&self, claimed: &HashMap<InstanceId, Claimed>, look_at: DateTime<Utc>) -> NewExecution {
+        let warm = claimed.get(&self.wish.proposed.instance_id).map(Claimed::done);
+        let queued = Begun { look_at, detail: launch::WAITING.to_owned() };
         let Share { number, limit } = self.share;
         let admitted = format!("machine {number} of at most {limit}");
         NewExecution {
@@ -237,7 +267,8 @@ impl<'a> Admitted<'a> {
             subject: self.wish.proposed.instance_id.as_uuid(),
             owner: self.wish.owner.clone(),
             input: serde_json::json!({}),
-            done: std::iter::once(admitted).chain(warm).collect(),
+            begun: warm.is_none().then_some(queued),
+            done: std::iter::once(admitted).chain(warm.unwrap_or_default()).collect(),
             trace: self.wish.trace,
         }
     }

@@ -74,10 +74,7 @@ pub(crate) async fn create(
         Err(Failed::CutOff) => return Err(CreateError::CutOff),
     };
     match answer {
-        Answer::Accepted(accepted) => {
-            deps.signals.work();
-            Ok(accepted)
-        }
+        Answer::Accepted(accepted) => Ok(accepted),
         Answer::Refused(refusal) => {
             if matches!(refusal, Refusal::LimitReached(_)) {
                 metrics::counter!(crate::measures::LIMIT_REFUSALS).increment(1);

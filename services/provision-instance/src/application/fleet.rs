@@ -12,6 +12,7 @@ const NAMED: i64 = 1000;
 /// How the fleet as a whole stands.
 pub(crate) async fn fleet(deps: &Deps) -> Result<Fleet, sqlx::Error> {
     let now = deps.clock.now();
+    let grace = TimeDelta::from_std(deps.settings.pace.grace).unwrap_or(TimeDelta::MAX);
     let (waiting, oldest, launching): (i64, Option<DateTime<Utc>>, i64) = sqlx::query_as(
         "select count(*) filter (where state = 'requested'), min(created_at) filter (where state = 'requested'), \
              count(*) filter (where state in ('launching', 'booting', 'starting')) \
@@ -40,7 +41,11 @@ pub(crate) async fn fleet(deps: &Deps) -> Result<Fleet, sqlx::Error> {
         launching: launching.unsigned_abs(),
         orphans: orphans
             .into_iter()
-            .map(|(id, marked_at)| Orphan { ec2_instance_id: id.0, marked_at })
+            .map(|(id, marked_at)| Orphan {
+                ec2_instance_id: id.0,
+                marked_at,
+                ends_after: marked_at.checked_add_signed(grace),
+            })
             .collect(),
         drift_last_day: drift
             .into_iter()

@@ -203,3 +203,14 @@ pub(crate) async fn load_by_ec2_id(
         .fetch_optional(executor)
         .await
 }
+
+/// The machines among `ids` that are known.
+pub(crate) async fn load_by_ec2_ids(
+    executor: impl PgExecutor<'_>,
+    ids: &[&Ec2InstanceId],
+) -> Result<Vec<InstanceRecord>, sqlx::Error> {
+    sqlx::query_as(concat!("select ", columns!(), " from instance where ec2_instance_id = any($1)"))
+        .bind(ids.iter().map(|id| id.as_str()).collect::<Vec<_>>())
+        .fetch_all(executor)
+        .await
+}

@@ -16,6 +16,7 @@ pub(crate) use boot::Boot;
 #[cfg(test)]
 pub(crate) use boot::{Booting, Outlook, outlook};
 pub(crate) use login::{Login, Occasion};
+pub(crate) use place::WAITING;
 
 use crate::deps::Deps;
 use crate::pool::Replacing;

@@ -16,9 +16,10 @@ use crate::pool;
 
 /// How long a machine may wait at most, the queue included: as long as AWS's rate may keep a very long queue waiting.
 const QUEUE_AT_MOST: Duration = Duration::from_secs(24 * 3600);
-const WAITING: &str = "waiting for a turn at AWS";
+pub(crate) const WAITING: &str = "waiting for a turn at AWS";
 
-/// Waits until there is a machine: enters the queue, and reads there what came of it. All the asking is `placing`'s.
+/// Waits until there is a machine: enters the queue, unless whoever admitted the launch has done so, and reads there
+/// what came of it. All the asking is `placing`'s.
 pub(super) struct Place(pub(super) Arc<Deps>);
 
 #[async_trait]
@@ -92,9 +93,9 @@ impl Place {
     ) -> Result<Applied, StepError> {
         let pool = instance.is_spare();
         let mut transaction = context.begin().await?;
-        placing::enqueue(&mut transaction, instance, pool, self.0.clock.now()).await?;
+        placing::enqueue(&mut transaction, std::slice::from_ref(instance), pool, self.0.clock.now()).await?;
         transaction.commit().await?;
-        self.0.doorbell.arrived();
+        self.0.signals.ring();
         Ok(Applied::wait(self.next_look(instance), WAITING))
     }
 

@@ -72,16 +72,17 @@ impl Exporter {
     /// was cut off writes the same object again.
     pub(crate) async fn flush(&self) -> Result<usize, ExportError> {
         let Some(batch) = self.open_batch().await? else { return Ok(0) };
-        let events: Vec<Json<InstanceEvent>> =
-            sqlx::query_scalar("select payload from outbox where export_batch = $1 order by seq")
-                .bind(batch.id)
-                .fetch_all(&self.deps.pool)
-                .await?;
+        let events: Vec<Json<InstanceEvent>> = sqlx::query_scalar(
+            "select payload from outbox where export_batch = $1 and delivered_at is null order by seq",
+        )
+        .bind(batch.id)
+        .fetch_all(&self.deps.pool)
+        .await?;
         let events: Vec<InstanceEvent> = events.into_iter().map(|Json(event)| event).collect();
         self.store.put(&batch.object_key, parquet::encode(&events)?).await?;
         let mut transaction = self.deps.pool.begin().await?;
         let now = self.deps.clock.now();
-        sqlx::query("update outbox set delivered_at = $2 where export_batch = $1")
+        sqlx::query("update outbox set delivered_at = $2 where export_batch = $1 and delivered_at is null")
             .bind(batch.id)
             .bind(now)
             .execute(&mut *transaction)

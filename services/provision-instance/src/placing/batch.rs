@@ -113,7 +113,7 @@ impl Placer {
         deps.crash.pass(CrashPoint::BeforeIntentCommit);
         transaction.commit().await?;
         if asked < members.len() {
-            deps.doorbell.arrived();
+            deps.signals.ring();
         }
         Ok(Next::Send(Sending::first(attempt, deps.clock.now())))
     }

@@ -58,26 +58,17 @@ pub(crate) enum PlacingError {
     LeaseLost,
 }
 
-/// Calls the placer of this process. Only ever a hint: it also looks by itself.
+/// Calls the placer of this process. Only ever a hint: it also looks by itself. Whoever enters the queue rings by
+/// [`cloudapp_workflow::Signals::ring`], which other processes hear as well.
 #[derive(Debug, Default)]
 pub(crate) struct Doorbell {
-    arrivals: Notify,
     batches: Notify,
 }
 
 impl Doorbell {
-    /// Somebody has entered the queue. To be called after the commit.
-    pub(crate) fn arrived(&self) {
-        self.arrivals.notify_one();
-    }
-
     /// Somebody has left a batch. To be called after the commit.
     pub(crate) fn left(&self) {
         self.batches.notify_one();
-    }
-
-    fn arrivals(&self) -> Notified<'_> {
-        self.arrivals.notified()
     }
 
     fn batches(&self) -> Notified<'_> {

@@ -90,7 +90,7 @@ impl Placer {
             };
             tokio::select! {
                 () = shutdown.cancelled() => {}
-                () = self.deps.doorbell.arrivals(), if forming.is_none() => {}
+                () = self.deps.signals.rung(), if forming.is_none() => {}
                 () = self.deps.doorbell.batches() => {}
                 () = tokio::time::sleep(pause) => {}
             }

@@ -1,9 +1,12 @@
 //! Entering the queue and leaving it.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use cloudapp_domain::{Failure, InstanceId};
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgExecutor};
+use uuid::Uuid;
 
 use super::decide::{PlacementState, Refusal, turn};
 use crate::column::Word;
@@ -45,32 +48,49 @@ pub(crate) async fn load(
         .await
 }
 
-/// Enters the queue, behind those who wait for the present round and behind the owner's own. Whoever is in it already
-/// stays where they are. Call [`super::Doorbell::arrived`] after the commit.
+/// Machines enter the queue in this order, each behind those who wait for the present round and behind its owner's
+/// own. Whoever is in it already stays where they are. Call [`cloudapp_workflow::Signals::ring`] after the commit.
 pub(crate) async fn enqueue(
     connection: &mut PgConnection,
-    instance: &InstanceRecord,
+    instances: &[InstanceRecord],
     pool: bool,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
-    let (own_last, head): (Option<i64>, Option<i64>) = sqlx::query_as(
-        "select (select max(turn) from placement where owner = $1 and state = 'waiting'), \
-                (select min(turn) from placement where pool = $2 and state = 'waiting')",
+    let owners: Vec<&str> = instances.iter().map(|instance| instance.owner().as_str()).collect();
+    let standing: Vec<(String, Option<i64>, Option<i64>)> = sqlx::query_as(
+        "select owner, (select max(turn) from placement p where p.owner = o.owner and state = 'waiting'), \
+                (select min(turn) from placement where pool = $2 and state = 'waiting') \
+         from (select distinct unnest($1::text[]) as owner) o",
     )
-    .bind(instance.owner().as_str())
+    .bind(&owners)
     .bind(pool)
-    .fetch_one(&mut *connection)
+    .fetch_all(&mut *connection)
     .await?;
+    let head = standing.iter().find_map(|(.., head)| *head);
+    let mut last: HashMap<&str, i64> =
+        standing.iter().filter_map(|(owner, last, _)| Some((owner.as_str(), (*last)?))).collect();
+    let turns: Vec<i64> = owners
+        .iter()
+        .map(|owner| {
+            let turn = turn(last.get(owner).copied(), head);
+            last.insert(owner, turn);
+            turn
+        })
+        .collect();
+    let configurations = instances.iter().map(|instance| instance.configuration_id().as_uuid());
     sqlx::query(
         "insert into placement (instance_id, configuration_id, configuration_version, owner, pool, state, turn, \
-             enqueued_at) values ($1, $2, $3, $4, $5, 'waiting', $6, $7) on conflict (instance_id) do nothing",
+             enqueued_at) \
+         select id, configuration, version, owner, $6, 'waiting', turn, $7 \
+         from unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::bigint[]) \
+             as n (id, configuration, version, owner, turn) on conflict (instance_id) do nothing",
     )
-    .bind(instance.id().as_uuid())
-    .bind(instance.configuration_id().as_uuid())
-    .bind(instance.configuration_version)
-    .bind(instance.owner().as_str())
+    .bind(instances.iter().map(|instance| instance.id().as_uuid()).collect::<Vec<_>>())
+    .bind(configurations.collect::<Vec<Uuid>>())
+    .bind(instances.iter().map(|instance| instance.configuration_version).collect::<Vec<_>>())
+    .bind(&owners)
+    .bind(turns)
     .bind(pool)
-    .bind(turn(own_last, head))
     .bind(now)
     .execute(connection)
     .await?;

@@ -90,7 +90,7 @@ impl Placer {
             deps.signals.work();
         }
         if back {
-            deps.doorbell.arrived();
+            deps.signals.ring();
         }
         Ok(())
     }

@@ -63,6 +63,8 @@ fn pool(
         configuration_name: published.map_or(figures.name, |published| published.spec.name.clone()),
         configuration_version: published.map(|published| published.version),
         kind: published.map_or(SpareKind::default(), |published| published.spec.warm_pool.kind),
+        size: published.map_or(0, |published| u32::from(published.spec.warm_pool.size)),
+        schedule: published.and_then(|published| published.spec.warm_pool.schedule.clone()),
         wanted: published.map_or(0, |published| u32::from(wanted(published, now).size)),
         ready: count(Standing::Ready),
         warming: count(Standing::Warming),

@@ -6,7 +6,7 @@ use cloudapp_contract::{Problem, ProblemCode};
 use http::StatusCode;
 
 use crate::app::App;
-use crate::boot_report::{self, ReportError};
+use crate::boot_report::ReportError;
 
 impl From<ReportError> for ApiError {
     fn from(error: ReportError) -> Self {
@@ -24,7 +24,9 @@ impl From<ReportError> for ApiError {
             ReportError::Outdated => {
                 Self::new(ProblemCode::Conflict, "The report is about an earlier start.")
             }
-            ReportError::Database(_) | ReportError::Workflow(_) => Self::internal(&error),
+            ReportError::Database(_) | ReportError::Workflow(_) | ReportError::CutOff => {
+                Self::internal(&error)
+            }
         }
     }
 }
@@ -43,6 +45,6 @@ pub(super) async fn handler(
     State(app): State<App>,
     Json(report): Json<BootReport>,
 ) -> Result<StatusCode, ApiError> {
-    boot_report::take(&app.deps, app.identities.as_ref(), &report).await?;
+    app.boot_reports.take(&app.deps, app.identities.as_ref(), report).await?;
     Ok(StatusCode::NO_CONTENT)
 }

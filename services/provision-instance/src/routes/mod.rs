@@ -18,12 +18,10 @@ mod list_executions;
 mod list_instances;
 mod list_limits;
 mod list_pools;
-mod remove_group_limit;
-mod remove_user_limit;
+mod remove_limit;
 mod request_credentials;
 mod revoke;
-mod set_group_limit;
-mod set_user_limit;
+mod set_limit;
 mod skip_stop;
 mod start_instance;
 mod stop_instance;
@@ -81,8 +79,8 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(get_fleet::handler))
         .routes(routes!(list_limits::handler))
         .routes(routes!(get_my_limits::handler))
-        .routes(routes!(set_group_limit::handler, remove_group_limit::handler))
-        .routes(routes!(set_user_limit::handler, remove_user_limit::handler))
+        .routes(routes!(set_limit::group, remove_limit::group))
+        .routes(routes!(set_limit::user, remove_limit::user))
         .routes(routes!(boot_report::handler))
         .routes(routes!(idle_report::handler))
         .routes(routes!(revoke::handler))

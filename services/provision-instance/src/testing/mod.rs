@@ -36,6 +36,7 @@ use tower::ServiceExt as _;
 use crate::adapters::{Ec2Identities, Ec2Machines, KmsCertificates};
 use crate::app::{self, App};
 use crate::application::admitting::Admissions;
+use crate::boot_report::BootReports;
 use crate::crash::CrashPoints;
 use crate::deps::{self, Deps};
 use crate::feed::Feed;
@@ -145,6 +146,7 @@ impl World {
         let definitions = deps::definitions(&deps);
         let app = App {
             admissions: Admissions::new(&deps, &definitions),
+            boot_reports: BootReports::new(&deps),
             definitions,
             guard: Guard::new(Arc::new(verifier), Arc::new(revocations), clock),
             feed: Feed::new(deps.executions.clone(), deps.signals.clone(), Arc::clone(&deps.onlooker)),

@@ -1,3 +1,5 @@
+use chrono::TimeDelta;
+use cloudapp_contract::fleet::Fleet;
 use cloudapp_domain::{ExecutionState, FailureCode, InstanceId, InstanceState};
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -149,6 +151,10 @@ async fn a_machine_that_nobody_owns_is_marked_first_and_removed_later() {
     let first = reconciler.pass().await.unwrap();
     assert_eq!((first.marked, first.removed), (1, 0));
     assert_eq!(world.living_machines().await.len(), 1, "not on the first pass");
+    let fleet: Fleet = world.get("/api/fleet", &world.admin()).await;
+    let grace = TimeDelta::from_std(world.app.deps.settings.pace.grace).unwrap();
+    let [orphan] = fleet.orphans.as_slice() else { panic!("{:?}", fleet.orphans) };
+    assert_eq!(orphan.ends_after, Some(orphan.marked_at + grace), "admins see when it will be ended");
     world
         .until("the orphan is removed", async || {
             let pass = reconciler.pass().await.unwrap();

@@ -78,6 +78,7 @@ async fn a_schedule_stops_a_machine_that_can_be_started_again_and_one_stop_can_b
     assert!(reason.starts_with("Its configuration stops machines by schedule (Mon,"), "{reason}");
     assert_eq!(stopped.stop_at, None);
     assert_eq!(world.living_machines().await.len(), 1, "its disk is kept");
+    world.ended(stopped.execution_id).await;
     world.act("ann", id, "start", "s").await;
     let started = world.until("the next stop is planned", async || {
         Some(world.instance(id).await).filter(|it| it.stop_at.is_some())

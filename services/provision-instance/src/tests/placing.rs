@@ -186,6 +186,8 @@ async fn a_member_that_leaves_a_batch_in_doubt_gets_no_machine_while_others_want
         })
         .await;
     cancel(&world, &accepted[0], "user-0").await;
+    // It has left before anybody learns what the batch made.
+    crate::testing::worker(&world, "hand").run_due().await.unwrap();
     world.work("worker");
     assert_eq!(world.ended(accepted[0].execution_id).await.state, ExecutionState::Cancelled);
     for index in [1, 2] {

@@ -70,6 +70,7 @@ async fn a_pool_fills_by_itself_and_nobody_sees_its_spares() {
     let world = World::with_configuration(running(3)).await;
     let pool = filled(&world, 3).await;
     assert_eq!((pool.wanted, pool.configuration_version, pool.claimed_today), (3, Some(1), 0));
+    assert_eq!((pool.size, pool.schedule), (3, None));
     assert!(pool.idle_price_per_hour.micros() > 0, "idle spares cost something, and admins see how much");
     assert_eq!(machines(&world).await.len(), 3);
     let all: Page<Instance> = world.get("/api/instances?owner=all", &world.admin()).await;

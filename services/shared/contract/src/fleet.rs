@@ -29,6 +29,9 @@ pub struct Orphan {
     pub ec2_instance_id: Ec2InstanceId,
     /// When it was noticed first.
     pub marked_at: DateTime<Utc>,
+    /// When it may be ended: at the first comparison after that, if it still belongs to nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_after: Option<DateTime<Utc>>,
 }
 
 /// How often something was repaired.

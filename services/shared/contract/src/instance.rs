@@ -126,7 +126,8 @@ pub struct InstanceNote {
     pub kind: NoteKind,
     /// The same in words, for the owner to read.
     pub sentence: String,
-    /// Who did it, where that is known: an admin's `sub`, `aws`, or `machine` (from inside the machine).
+    /// Who did it, where that is known: an admin's `sub`, `aws`, `machine` (from inside the
+    /// machine) or `cloudapp`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<String>,
 }

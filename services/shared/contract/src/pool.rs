@@ -17,6 +17,12 @@ pub struct Pool {
     pub configuration_version: Option<i32>,
     /// How spares wait.
     pub kind: SpareKind,
+    /// How many there are to be while the schedule is open.
+    #[serde(default)]
+    pub size: u32,
+    /// When they are kept, as `Mon-Fri 08:00-18:00 Europe/Berlin`; always, if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<String>,
     /// How many there should be now, by number and schedule.
     pub wanted: u32,
     /// How many can be claimed.

@@ -2,6 +2,7 @@
 //!
 //! Apart from the chassis because `web` uses the chassis and must not reach a database.
 
+mod iam;
 mod shared_revocations;
 
 use std::collections::HashMap;
@@ -17,17 +18,32 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 
+pub use iam::proven_server;
 pub use shared_revocations::SharedRevocations;
 
 /// How a process reaches its schema.
 #[derive(Debug, Clone, clap::Args)]
 pub struct DatabaseArgs {
-    /// URL of the database with the role of this process.
+    /// URL of the database with the role of this process; without a password if it signs in by IAM.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: SecretString,
+    /// How this process signs in to the database.
+    #[arg(long, env = "CLOUDAPP_DATABASE_AUTH", value_enum, default_value_t)]
+    pub database_auth: DatabaseAuth,
     /// Connections that this process opens at most.
     #[arg(long, env = "CLOUDAPP_DATABASE_CONNECTIONS", default_value_t = 8)]
     pub database_connections: u32,
+}
+
+/// How a process proves to the database who it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum DatabaseAuth {
+    /// By the password in the URL.
+    #[default]
+    Password,
+    /// By tokens that the process signs with its own AWS credentials: RDS and Aurora only, always over TLS that proves
+    /// the server.
+    Iam,
 }
 
 /// The database cannot be used.
@@ -36,19 +52,31 @@ pub enum DatabaseError {
     /// It does not answer, or refuses the role.
     #[error("the database cannot be reached")]
     Connect(#[source] sqlx::Error),
+    /// Its URL is none.
+    #[error("DATABASE_URL is not a PostgreSQL URL: write postgres://ROLE@HOST:5432/DATABASE")]
+    Url(#[source] sqlx::Error),
+    /// The process cannot sign a token for it.
+    #[error("no token for the database can be signed: check the AWS region and this process's AWS role")]
+    Token(#[source] cloudapp_aws::AwsError),
 }
 
 /// Opens the pool; waits five seconds at most for the first connection.
 ///
 /// # Errors
-/// [`DatabaseError::Connect`]. The URL, which holds a password, is never part of the error.
-pub async fn connect(args: &DatabaseArgs) -> Result<PgPool, DatabaseError> {
-    PgPoolOptions::new()
+/// [`DatabaseError`]. The URL, which may hold a password, is never part of the error.
+pub async fn connect(args: &DatabaseArgs, clock: &Arc<dyn Clock>) -> Result<PgPool, DatabaseError> {
+    let settings = PgPoolOptions::new()
         .max_connections(args.database_connections)
-        .acquire_timeout(Duration::from_secs(5))
-        .connect(args.database_url.expose_secret())
-        .await
-        .map_err(DatabaseError::Connect)
+        .acquire_timeout(Duration::from_secs(5));
+    match args.database_auth {
+        DatabaseAuth::Password => {
+            settings.connect(args.database_url.expose_secret()).await.map_err(DatabaseError::Connect)
+        }
+        DatabaseAuth::Iam => {
+            let aws = cloudapp_aws::config::load().await;
+            iam::connect(settings, &args.database_url, &aws, Arc::clone(clock), iam::RENEWAL).await
+        }
+    }
 }
 
 /// Ready while the database answers.

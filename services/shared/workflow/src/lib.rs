@@ -36,7 +36,7 @@ pub use definition::{
 };
 pub use moments::{Moment, Moments};
 pub use signals::{Signals, SignalsTask};
-pub use store::{ExecutionView, NewExecution, StepView, Store, StoreError};
+pub use store::{Begun, ExecutionView, NewExecution, StepView, Store, StoreError};
 pub use worker::{Worker, WorkerSettings};
 
 /// Creates or updates the tables `execution` and `execution_step` in the first schema of the pool's search path.

@@ -10,6 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 /// `NOTIFY` channel: there is work.
 const WORK: &str = "cloudapp_work";
+/// `NOTIFY` channel: there is something for tasks beside the executions.
+const RUNG: &str = "cloudapp_rung";
 /// `NOTIFY` channel: these executions changed (ids separated by commas).
 const CHANGED: &str = "cloudapp_changed";
 /// A payload may have 8,000 bytes; an id and a comma have 37.
@@ -29,6 +31,7 @@ pub struct Signals(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     work: Notify,
+    rung: Notify,
     changed: broadcast::Sender<ExecutionId>,
     outgoing: Mutex<Outgoing>,
     pending: Notify,
@@ -37,15 +40,20 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Outgoing {
     work: bool,
+    rung: bool,
     changed: HashSet<ExecutionId>,
 }
 
 impl Default for Signals {
     fn default() -> Self {
         let (changed, _) = broadcast::channel(BACKLOG);
-        let shared =
-            Shared { work: Notify::new(), changed, outgoing: Mutex::default(), pending: Notify::new() };
-        Self(Arc::new(shared))
+        Self(Arc::new(Shared {
+            work: Notify::new(),
+            rung: Notify::new(),
+            changed,
+            outgoing: Mutex::default(),
+            pending: Notify::new(),
+        }))
     }
 }
 
@@ -55,6 +63,19 @@ impl Signals {
         self.0.work.notify_waiters();
         self.0.outgoing.lock().unwrap_or_else(PoisonError::into_inner).work = true;
         self.0.pending.notify_one();
+    }
+
+    /// There is something for the task that listens to [`Self::rung`], here and in other processes. To be called after
+    /// the commit.
+    pub fn ring(&self) {
+        self.0.rung.notify_one();
+        self.0.outgoing.lock().unwrap_or_else(PoisonError::into_inner).rung = true;
+        self.0.pending.notify_one();
+    }
+
+    /// Resolves once for all calls of [`Self::ring`] since it last did. For one task of a process.
+    pub fn rung(&self) -> tokio::sync::futures::Notified<'_> {
+        self.0.rung.notified()
     }
 
     /// An execution changed in a way that its owner may see. To be called after the commit.
@@ -109,10 +130,13 @@ impl SignalsTask {
         loop {
             self.signals.0.pending.notified().await;
             tokio::time::sleep(COALESCE).await;
-            let Outgoing { work, changed } = self.signals.take_outgoing();
+            let Outgoing { work, rung, changed } = self.signals.take_outgoing();
             let mut notices = Vec::new();
             if work {
                 notices.push((WORK, self.origin.clone()));
+            }
+            if rung {
+                notices.push((RUNG, self.origin.clone()));
             }
             let ids: Vec<String> = changed.iter().map(ToString::to_string).collect();
             for chunk in ids.chunks(IDS_PER_NOTICE) {
@@ -141,11 +165,12 @@ impl SignalsTask {
 
     async fn listen(&self) -> Result<(), sqlx::Error> {
         let mut listener = PgListener::connect_with(&self.pool).await?;
-        listener.listen_all([WORK, CHANGED]).await?;
+        listener.listen_all([WORK, RUNG, CHANGED]).await?;
         loop {
             let Some(notice) = listener.try_recv().await? else {
                 // Reconnected: something may have been missed.
                 self.signals.0.work.notify_waiters();
+                self.signals.0.rung.notify_one();
                 continue;
             };
             self.take_in(notice.channel(), notice.payload());
@@ -157,11 +182,13 @@ impl SignalsTask {
         if origin == self.origin {
             return;
         }
-        if channel == WORK {
-            self.signals.0.work.notify_waiters();
-        } else {
-            for id in ids.split(',').filter_map(|id| id.parse().ok()) {
-                let _ = self.signals.0.changed.send(id);
+        match channel {
+            WORK => self.signals.0.work.notify_waiters(),
+            RUNG => self.signals.0.rung.notify_one(),
+            _ => {
+                for id in ids.split(',').filter_map(|id| id.parse().ok()) {
+                    let _ = self.signals.0.changed.send(id);
+                }
             }
         }
     }

@@ -146,6 +146,7 @@ async fn accept_as(id: ExecutionId, store: &Store, pool: &PgPool, definition: &D
         input: serde_json::json!({}),
         done: vec![],
         trace: Some(TRACE.parse().unwrap()),
+        begun: None,
     };
     let mut connection = pool.acquire().await.unwrap();
     store.insert(&mut connection, definition, &new).await.unwrap();

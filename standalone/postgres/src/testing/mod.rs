@@ -16,14 +16,11 @@ use std::{
     time::UNIX_EPOCH,
 };
 
+use cloudapp_schemas::{RolePasswords, SchemaUrls, bootstrap_schemas, database_url, require_plain_name, run};
 use sha2::{Digest, Sha256};
 use sqlx::{Connection, PgConnection};
 
-use crate::{
-    Cluster,
-    error::PostgresError,
-    schemas::{RolePasswords, SchemaUrls, bootstrap_schemas, database_url, require_plain_name, run},
-};
+use crate::{Cluster, error::PostgresError};
 
 /// Key of the advisory lock under which templates are made.
 const TEMPLATE_LOCK: i64 = 0x636c_6f75_7465_6d70;

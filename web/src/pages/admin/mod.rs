@@ -1,9 +1,11 @@
 //! Pages of admins: every one behind the group and a fresh second factor ([`super::Admin`]).
 
 mod configurations;
+mod fleet;
 mod limits;
 mod machines;
 mod statistics;
+mod stuck;
 mod users;
 
 use axum::Router;
@@ -21,4 +23,6 @@ pub(super) fn routes() -> Router<App> {
         .merge(limits::routes())
         .merge(statistics::routes())
         .merge(machines::routes())
+        .merge(fleet::routes())
+        .merge(stuck::routes())
 }

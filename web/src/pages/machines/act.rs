@@ -5,7 +5,6 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use chrono::{DateTime, Utc};
 use cloudapp_chassis::ApiError;
 use cloudapp_chassis::extract::Id;
-use cloudapp_contract::ProblemCode;
 use cloudapp_contract::instance::{ExtendInstance, SkipStop};
 use cloudapp_domain::InstanceId;
 use http::StatusCode;
@@ -15,7 +14,7 @@ use super::confirm::ExtendPage;
 use crate::app::App;
 use crate::pages::User;
 use crate::pages::notice::Notice;
-use crate::pages::problem::{call_error, sentence};
+use crate::pages::problem::{call_error, refusal};
 
 /// The key makes a repeated click the same request.
 #[derive(Deserialize)]
@@ -110,11 +109,7 @@ pub(super) async fn extend(
             Ok(_) => return Ok(Redirect::to(&Notice::EXTENDED.on(&page_of(id))).into_response()),
             Err(error) => {
                 let error = call_error(error);
-                if error.problem().code != ProblemCode::Invalid {
-                    return Err(error);
-                }
-                let first = error.problem().errors.first();
-                first.map_or_else(|| error.problem().detail.clone(), |field| sentence(&field.message))
+                refusal(&error).ok_or(error)?
             }
         },
     };

@@ -5,7 +5,6 @@ use axum::extract::{Form, State};
 use axum::response::{IntoResponse as _, Response};
 use cloudapp_chassis::ApiError;
 use cloudapp_chassis::extract::Id;
-use cloudapp_contract::ProblemCode;
 use cloudapp_contract::instance::RequestCredentials;
 use cloudapp_domain::InstanceId;
 use http::StatusCode;
@@ -13,7 +12,7 @@ use serde::Deserialize;
 
 use super::login::LoginCard;
 use crate::app::App;
-use crate::pages::problem::{call_error, sentence};
+use crate::pages::problem::{call_error, refusal};
 use crate::pages::{Section, Shell, User};
 use crate::view::MachineView;
 
@@ -51,11 +50,7 @@ pub(super) async fn submit(
         Ok(login) => (StatusCode::OK, Some(LoginCard::new(&login, &machine, now)), None),
         Err(error) => {
             let error = call_error(error);
-            if error.problem().code != ProblemCode::Invalid {
-                return Err(error);
-            }
-            let first = error.problem().errors.first();
-            let text = first.map_or_else(|| error.problem().detail.clone(), |field| sentence(&field.message));
+            let Some(text) = refusal(&error) else { return Err(error) };
             (StatusCode::UNPROCESSABLE_ENTITY, None, Some(text))
         }
     };

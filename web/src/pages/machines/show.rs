@@ -6,14 +6,14 @@ use axum::response::{IntoResponse as _, Response};
 use cloudapp_chassis::ApiError;
 use cloudapp_chassis::extract::Id;
 use cloudapp_contract::instance::Instance;
-use cloudapp_domain::InstanceId;
+use cloudapp_domain::{ExecutionState, InstanceId};
 
 use super::login::LoginCard;
 use crate::app::App;
 use crate::pages::notice::NoticeQuery;
 use crate::pages::problem::call_error;
 use crate::pages::{Section, Shell, User};
-use crate::view::{MachineView, ProgressView};
+use crate::view::{MachineView, NoteView, ProgressView, Reader, Trouble};
 
 #[derive(Template, askama_web::WebTemplate)]
 #[template(path = "machines/show.html")]
@@ -29,6 +29,10 @@ pub(super) struct Live {
     pub(super) csrf: String,
     pub(super) machine: MachineView,
     pub(super) progress: Option<ProgressView>,
+    /// What went wrong, with the button beside it.
+    pub(super) trouble: Option<Trouble>,
+    /// What happened to it without its owner asking for it, newest first.
+    pub(super) notes: Vec<NoteView>,
     pub(super) login: Option<LoginCard>,
     /// Whether the signed-in user owns the machine: only owners log in.
     pub(super) is_owner: bool,
@@ -79,12 +83,20 @@ async fn look(app: &App, user: &User, machine: &Instance) -> Live {
         LoginCard::from_gateway(app, user, machine, is_owner)
     );
     let now = app.clock.now();
-    let progress = match progress {
-        Ok(execution) => Some(ProgressView::new(&execution, now)),
-        Err(error) => {
-            tracing::warn!(error = %error, "a machine is shown without its progress");
-            None
-        }
-    };
-    Live { csrf: user.csrf.clone(), machine: MachineView::new(machine, now), progress, login, is_owner }
+    let execution = progress
+        .inspect_err(|error| tracing::warn!(error = %error, "a machine is shown without its progress"))
+        .ok();
+    let is_admin = user.caller.is_admin();
+    let reader = Reader { is_owner, is_admin, contacts: &app.contacts, site: &app.public_url };
+    let is_stuck = execution.as_ref().is_some_and(|execution| execution.state == ExecutionState::Stuck);
+    let shown = MachineView::new(machine, now);
+    Live {
+        csrf: user.csrf.clone(),
+        machine: if is_stuck { shown.stuck() } else { shown },
+        progress: execution.as_ref().map(|execution| ProgressView::new(execution, now)),
+        trouble: Trouble::of(machine, execution.as_ref(), reader),
+        notes: machine.notes.iter().rev().map(|note| NoteView::new(note, is_admin)).collect(),
+        login,
+        is_owner,
+    }
 }

@@ -6,7 +6,7 @@ use cloudapp_ec2::{Answer, Ec2, Ec2Error, Shutdown};
 
 use super::blame::{Blame, blame};
 use super::meter::Meter;
-use crate::adapters::coalescer::Carrier;
+use crate::adapters::batcher::Carrier;
 use crate::limiter::Family;
 
 /// What is done to machines. Those of one kind leave in one call.

@@ -6,7 +6,7 @@ use cloudapp_ec2::{Ec2, Ec2Error, FILTER_VALUES, IDS, Machine};
 
 use super::blame::{Blame, blame};
 use super::meter::Meter;
-use crate::adapters::coalescer::Carrier;
+use crate::adapters::batcher::Carrier;
 use crate::limiter::Family;
 
 /// A machine as EC2 describes it, or that EC2 does not know it.

@@ -15,7 +15,7 @@ use cloudapp_ec2::{Answer, Ec2, Ec2Error, FILTER_VALUES, IDS, LaunchRequest, Mac
 use self::changes::{Change, Changes};
 use self::looks::{Looks, Made, Seen};
 use self::meter::Meter;
-use super::coalescer::{Coalescer, Window};
+use super::batcher::{Batcher, Window};
 use crate::limiter::{Family, Limiter};
 use crate::ports::Machines;
 
@@ -29,7 +29,7 @@ const TOKENS: Window = Window { most: FILTER_VALUES, ..WINDOW };
 /// Calls of one kind on their way at a time: while EC2 is slow, the next ones gather.
 const UNDER_WAY: usize = 4;
 
-type ChangeQueue = Coalescer<Change, Ec2InstanceId, Result<(), Ec2Error>>;
+type ChangeQueue = Batcher<Change, Ec2InstanceId, Result<(), Ec2Error>>;
 
 /// EC2, at a pace that AWS allows.
 pub(crate) struct Ec2Machines {
@@ -40,8 +40,8 @@ pub(crate) struct Ec2Machines {
     stops: ChangeQueue,
     ends: ChangeQueue,
     tags: ChangeQueue,
-    looks: Coalescer<(), Ec2InstanceId, Seen>,
-    tokens: Coalescer<(), String, Made>,
+    looks: Batcher<(), Ec2InstanceId, Seen>,
+    tokens: Batcher<(), String, Made>,
     /// Subnets change rarely, and every placement asks.
     subnets: moka::future::Cache<Vec<String>, Vec<Subnet>>,
 }
@@ -53,12 +53,12 @@ impl Ec2Machines {
         let looks = Looks { ec2: ec2.clone(), meter: meter.clone() };
         let changes = Changes { ec2: ec2.clone(), meter: meter.clone() };
         Self {
-            starts: Coalescer::new(changes.clone(), WINDOW, UNDER_WAY),
-            stops: Coalescer::new(changes.clone(), WINDOW, UNDER_WAY),
-            ends: Coalescer::new(changes.clone(), WINDOW, UNDER_WAY),
-            tags: Coalescer::new(changes, WINDOW, UNDER_WAY),
-            looks: Coalescer::new(looks.clone(), WINDOW, UNDER_WAY),
-            tokens: Coalescer::new(looks, TOKENS, UNDER_WAY),
+            starts: Batcher::new(changes.clone(), WINDOW, UNDER_WAY),
+            stops: Batcher::new(changes.clone(), WINDOW, UNDER_WAY),
+            ends: Batcher::new(changes.clone(), WINDOW, UNDER_WAY),
+            tags: Batcher::new(changes, WINDOW, UNDER_WAY),
+            looks: Batcher::new(looks.clone(), WINDOW, UNDER_WAY),
+            tokens: Batcher::new(looks, TOKENS, UNDER_WAY),
             subnets: moka::future::Cache::builder().max_capacity(100).time_to_live(SUBNETS_FOR).build(),
             ec2,
             meter,

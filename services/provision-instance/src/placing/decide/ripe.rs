@@ -4,8 +4,15 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 /// A batch is formed when nobody has come for this long …
 const IDLE: TimeDelta = TimeDelta::milliseconds(35);
+/// … in a crowd for this long, for admissions that share a transaction are seen only once it has been committed …
+const IDLE_IN_A_CROWD: TimeDelta = TimeDelta::milliseconds(150);
 /// … or when the first has waited for this long …
 const LONGEST: TimeDelta = TimeDelta::milliseconds(250);
+/// … where a crowd streams in, for this long: a class of a thousand takes most of a second to arrive, and AWS refills
+/// two calls a second, so that a call which takes half of them costs everybody more than it gains the first …
+const LONGEST_IN_A_CROWD: TimeDelta = TimeDelta::seconds(1);
+/// So many within [`LONGEST`] are a crowd.
+const CROWD: u32 = 64;
 /// … or when it is as large as one `RunInstances` may be.
 pub(crate) const MOST: u32 = 1000;
 
@@ -48,8 +55,12 @@ pub(crate) struct Rank {
 
 /// Whether a group is ripe. An arrival from the future (a clock that was set back) holds nobody up.
 pub(crate) fn ripeness(group: &Group, now: DateTime<Utc>) -> Ripeness {
-    let ripe_at = (group.newest + IDLE).min(group.oldest + LONGEST);
-    if group.count >= MOST || ripe_at <= now || group.oldest > now + LONGEST {
+    let (idle, longest) = match group.count {
+        ..CROWD => (IDLE, LONGEST),
+        CROWD.. => (IDLE_IN_A_CROWD, LONGEST_IN_A_CROWD),
+    };
+    let ripe_at = (group.newest + idle).min(group.oldest + longest);
+    if group.count >= MOST || ripe_at <= now || group.oldest > now + longest {
         Ripeness::Ripe
     } else {
         Ripeness::NotBefore(ripe_at.min(now + LONGEST))
@@ -102,6 +113,14 @@ mod tests {
         assert_eq!(ripeness(&group(9, 0, 240), at(249)), Ripeness::NotBefore(at(250)));
         assert_eq!(ripeness(&group(9, 0, 249), at(250)), Ripeness::Ripe);
         assert_eq!(ripeness(&group(MOST, 0, 0), at(0)), Ripeness::Ripe, "no call takes more");
+    }
+
+    #[test]
+    fn a_crowd_is_waited_for_while_it_streams_in() {
+        assert_eq!(ripeness(&group(CROWD - 1, 0, 249), at(250)), Ripeness::Ripe);
+        assert_eq!(ripeness(&group(CROWD, 0, 249), at(284)), Ripeness::NotBefore(at(399)));
+        assert_eq!(ripeness(&group(CROWD, 0, 249), at(399)), Ripeness::Ripe, "the last has come");
+        assert_eq!(ripeness(&group(CROWD, 0, 999), at(1000)), Ripeness::Ripe, "but not for ever");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use serde_json::json as body;
 use super::transport::{CallError, Transport, json, send, write};
 use crate::Page;
 use crate::execution::{Execution, ExecutionQuery, ForceExecution, LoginDetails};
+use crate::fleet::Fleet;
 use crate::instance::{
     Accepted, CreateInstance, ExtendInstance, Instance, InstanceQuery, RequestCredentials, SkipStop,
 };
@@ -44,6 +45,14 @@ impl<'a> ProvisionClient<'a> {
     /// `forbidden` for `owner=all` without the role.
     pub async fn list(&self, query: &InstanceQuery) -> Result<Page<Instance>, CallError> {
         json(self.request(Method::GET, &["instances"]).query(query)).await
+    }
+
+    /// How the fleet as a whole stands. For admins.
+    ///
+    /// # Errors
+    /// `forbidden` without the role, `fresh_sign_in_required`.
+    pub async fn fleet(&self) -> Result<Fleet, CallError> {
+        json(self.request(Method::GET, &["fleet"])).await
     }
 
     /// Warm pools.

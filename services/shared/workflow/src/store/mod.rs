@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::moments::Moments;
 
 pub(crate) use claim::Claimed;
-pub use insert::NewExecution;
+pub use insert::{Begun, NewExecution};
 pub use read::{ExecutionView, StepView};
 pub(crate) use record::StepEnd;
 pub(crate) use write::Written;

@@ -3,7 +3,6 @@
 use axum::extract::{Form, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use cloudapp_chassis::ApiError;
-use cloudapp_contract::ProblemCode;
 use cloudapp_contract::limits::{SetGroupLimit, SetUserLimit};
 use cloudapp_domain::{GroupName, UserSub};
 use http::StatusCode;
@@ -11,7 +10,7 @@ use http::StatusCode;
 use super::show::{GroupForm, UserForm, page};
 use crate::app::App;
 use crate::pages::notice::Notice;
-use crate::pages::problem::{call_error, sentence};
+use crate::pages::problem::{call_error, refusal};
 use crate::pages::{Admin, User};
 
 pub(super) async fn group(
@@ -41,7 +40,7 @@ pub(super) async fn user(
         Err(wrong) => wrong,
         Ok((sub, limit)) => {
             let set = app.backend.provision(user.token()).set_user_limit(&sub, &limit).await;
-            match refusal(set)? {
+            match refused(set)? {
                 None => return Ok(Redirect::to(&Notice::LIMIT_SET.on("/admin/limits")).into_response()),
                 Some(refused) => refused,
             }
@@ -59,18 +58,14 @@ async fn try_group(
     group: &GroupName,
     limit: &SetGroupLimit,
 ) -> Result<Option<String>, ApiError> {
-    refusal(app.backend.provision(user.token()).set_group_limit(group, limit).await)
+    refused(app.backend.provision(user.token()).set_group_limit(group, limit).await)
 }
 
 /// What the service finds wrong with the fields; other errors are the page's.
-fn refusal(set: Result<(), cloudapp_contract::client::CallError>) -> Result<Option<String>, ApiError> {
+fn refused(set: Result<(), cloudapp_contract::client::CallError>) -> Result<Option<String>, ApiError> {
     let Err(error) = set else { return Ok(None) };
     let error = call_error(error);
-    if error.problem().code != ProblemCode::Invalid {
-        return Err(error);
-    }
-    let first = error.problem().errors.first();
-    Ok(Some(first.map_or_else(|| error.problem().detail.clone(), |field| sentence(&field.message))))
+    refusal(&error).map(Some).ok_or(error)
 }
 
 fn read_group(form: &GroupForm) -> Result<(GroupName, SetGroupLimit), String> {

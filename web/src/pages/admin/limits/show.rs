@@ -6,7 +6,6 @@ use cloudapp_chassis::ApiError;
 use cloudapp_contract::limits::Limits;
 
 use crate::app::App;
-use crate::pages::notice::NoticeQuery;
 use crate::pages::problem::call_error;
 use crate::pages::{Admin, Section, Shell, User};
 use crate::view::{count, moment};
@@ -61,13 +60,21 @@ pub(super) struct UserForm {
     pub(super) error: Option<String>,
 }
 
+#[derive(Debug, serde::Deserialize)]
+pub(super) struct LimitsQuery {
+    notice: Option<String>,
+    /// Whose limit is to be set: the list of users leads here.
+    sub: Option<String>,
+}
+
 pub(super) async fn show(
     State(app): State<App>,
     Admin(user): Admin,
-    Query(query): Query<NoticeQuery>,
+    Query(query): Query<LimitsQuery>,
 ) -> Result<LimitsPage, ApiError> {
     let mut page = page(&app, &user).await?;
     page.shell = page.shell.with_notice(query.notice.as_deref());
+    page.user.sub = query.sub.unwrap_or_default();
     Ok(page)
 }
 

@@ -5,7 +5,6 @@ use axum::extract::{Form, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use cloudapp_chassis::ApiError;
 use cloudapp_chassis::extract::Id;
-use cloudapp_contract::ProblemCode;
 use cloudapp_contract::instance::{ForceStop, ForceStopOutcome};
 use cloudapp_domain::InstanceId;
 use http::StatusCode;
@@ -13,7 +12,7 @@ use serde::Deserialize;
 
 use crate::app::App;
 use crate::pages::notice::Notice;
-use crate::pages::problem::{call_error, sentence};
+use crate::pages::problem::{call_error, refusal};
 use crate::pages::{Admin, Section, Shell, User};
 use crate::view::MachineView;
 
@@ -59,11 +58,7 @@ pub(super) async fn submit(
         Ok(done) => Ok(Redirect::to(&notice(done.outcome).on("/admin/machines")).into_response()),
         Err(error) => {
             let error = call_error(error);
-            if error.problem().code != ProblemCode::Invalid {
-                return Err(error);
-            }
-            let first = error.problem().errors.first();
-            let text = first.map_or_else(|| error.problem().detail.clone(), |field| sentence(&field.message));
+            let Some(text) = refusal(&error) else { return Err(error) };
             page(&app, &user, id, form.reason, Some(text)).await
         }
     }

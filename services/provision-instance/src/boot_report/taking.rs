@@ -1,0 +1,221 @@
+//! Writes reports down: a class that boots at the same time shares a few transactions.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use cloudapp_coalesce::{Bounds, Coalescer, Failed, Job};
+use cloudapp_contract::boot_report::{BootOutcome, BootReport};
+use cloudapp_contract::instance::NoteKind;
+use cloudapp_domain::{BootId, Ec2InstanceId};
+use sqlx::PgConnection;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::proof::{current, proven};
+use super::{ReportError, text};
+use crate::deps::Deps;
+use crate::instance::{self, InstanceRecord, Note, note};
+use crate::ports::{Identity, IdentityVerifier};
+
+/// One transaction takes at most as many, and one is under way: the next group collects behind it.
+const BOUNDS: Bounds = Bounds { items: 128, groups: 1 };
+
+/// Takes machines' reports. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct BootReports(Coalescer<Desk>);
+
+/// A report and which machine it is from.
+struct Proven {
+    report: BootReport,
+    identity: Identity,
+}
+
+/// A report of a machine that is known, in the start that the report is about.
+struct Current<'a> {
+    instance: InstanceRecord,
+    proven: &'a Proven,
+}
+
+/// A report that was not known before.
+#[derive(Clone, Copy)]
+struct New<'a> {
+    report: &'a Current<'a>,
+    /// In the same start, as far as was known before this group.
+    booted_before: bool,
+}
+
+struct Desk(Arc<Deps>);
+
+impl BootReports {
+    pub(crate) fn new(deps: &Arc<Deps>) -> Self {
+        Self(Coalescer::new(Desk(Arc::clone(deps)), BOUNDS))
+    }
+
+    /// Takes a report; the first of a boot stays.
+    pub(crate) async fn take(
+        &self,
+        deps: &Deps,
+        verifier: &dyn IdentityVerifier,
+        report: BootReport,
+    ) -> Result<(), ReportError> {
+        let proof = (report.identity_document.as_str(), report.identity_signature.as_str());
+        let identity = proven(deps, verifier, &report.instance_id, proof)?;
+        match self.0.submit(Proven { report, identity }).await {
+            Ok(taken) => taken,
+            Err(Failed::Item(error)) => Err(error),
+            Err(Failed::CutOff) => Err(ReportError::CutOff),
+        }
+    }
+}
+
+#[async_trait]
+impl Job for Desk {
+    type Item = Proven;
+    /// Whether the report is taken is each machine's own matter; an error is everybody's.
+    type Outcome = Result<(), ReportError>;
+    type Error = ReportError;
+
+    async fn handle(&self, proven: &[Proven]) -> Result<Vec<Self::Outcome>, ReportError> {
+        let mut transaction = self.0.pool.begin().await?;
+        let ids: Vec<&Ec2InstanceId> = proven.iter().map(|one| &one.identity.instance_id).collect();
+        let known = instance::load_by_ec2_ids(&mut *transaction, &ids).await?;
+        let known: HashMap<&str, &InstanceRecord> =
+            known.iter().filter_map(|it| Some((it.ec2_id()?.as_str(), it))).collect();
+        let mut outcomes = Vec::with_capacity(proven.len());
+        let mut reports = Vec::with_capacity(proven.len());
+        for proven in proven {
+            let instance = known.get(proven.identity.instance_id.as_str()).map(|it| (*it).clone());
+            outcomes.push(
+                current(&self.0, instance, &proven.identity)
+                    .map(|instance| reports.push(Current { instance, proven })),
+            );
+        }
+        let new = self.put(&mut transaction, &reports).await?;
+        if !new.is_empty() {
+            self.run(&mut transaction, &new).await?;
+            note(&mut transaction, self.0.clock.now(), &reboots(&new)).await?;
+            let ids: Vec<Uuid> = new.keys().copied().collect();
+            self.0.executions.wake_many(&mut transaction, &ids).await?;
+        }
+        transaction.commit().await?;
+        if !new.is_empty() {
+            self.0.signals.work();
+        }
+        Ok(outcomes)
+    }
+}
+
+impl Desk {
+    /// Writes the reports down; answers those that are new, by machine: of two boots of one machine the later.
+    async fn put<'a>(
+        &self,
+        connection: &mut PgConnection,
+        reports: &'a [Current<'a>],
+    ) -> Result<BTreeMap<Uuid, New<'a>>, sqlx::Error> {
+        if reports.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let said = |report: &Current<'_>| match report.proven.report.outcome {
+            BootOutcome::Success => "success",
+            BootOutcome::Failure => "failure",
+        };
+        let host_keys = reports.iter().map(|report| Json(text::host_keys(&report.proven.report.host_keys)));
+        let put: Vec<(Uuid, Uuid, bool)> = sqlx::query_as(
+            "insert into boot_report (instance_id, boot_id, generation, outcome, log_tail, host_keys, received_at) \
+             select id, boot, generation, outcome, log_tail, host_keys, $7 \
+             from unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::jsonb[]) \
+                 as n (id, boot, generation, outcome, log_tail, host_keys) \
+             on conflict do nothing \
+             returning instance_id, boot_id, exists (select from boot_report b \
+                 where b.instance_id = boot_report.instance_id and b.generation = boot_report.generation)",
+        )
+        .bind(reports.iter().map(Current::id).collect::<Vec<_>>())
+        .bind(reports.iter().map(|report| report.boot().as_uuid()).collect::<Vec<_>>())
+        .bind(reports.iter().map(|report| report.instance.generation).collect::<Vec<_>>())
+        .bind(reports.iter().map(said).collect::<Vec<_>>())
+        .bind(reports.iter().map(|report| text::tail(&report.proven.report.log_tail)).collect::<Vec<_>>())
+        .bind(host_keys.collect::<Vec<_>>())
+        .bind(self.0.clock.now())
+        .fetch_all(connection)
+        .await?;
+        let put: HashMap<(Uuid, Uuid), bool> =
+            put.into_iter().map(|(id, boot, booted_before)| ((id, boot), booted_before)).collect();
+        let new = reports.iter().filter_map(|report| {
+            let booted_before = *put.get(&(report.id(), report.boot().as_uuid()))?;
+            Some((report.id(), New { report, booted_before }))
+        });
+        Ok(new.collect())
+    }
+
+    /// A machine that reports runs, whatever EC2 has told so far. With its address it can be used at once, and the
+    /// shared describe confirms that in a while, for whoever came up at about the same time together. Without it, or
+    /// where EC2 last said that the machine stops, which must be out of date, EC2 is asked.
+    async fn run(
+        &self,
+        connection: &mut PgConnection,
+        new: &BTreeMap<Uuid, New<'_>>,
+    ) -> Result<(), sqlx::Error> {
+        sqlx::query(
+            "with told as ( \
+                 select i.id, t.host, t.host is not null and coalesce(i.ec2_state = 'pending', true) as known \
+                 from unnest($1::uuid[], $2::text[], $3::text[]) as t (id, ec2_id, host) \
+                 join instance i on i.id = t.id and i.ec2_instance_id = t.ec2_id \
+                 where i.ec2_state is distinct from 'running' and i.state not in ('terminated', 'failed') \
+                 order by i.id for no key update of i \
+             ) \
+             update instance i set \
+                 ec2_state = case when known then 'running' else i.ec2_state end, \
+                 host = case when known then told.host else i.host end, \
+                 look_at = case when known then least(i.look_at, $4) else $5 end, \
+                 state = case when known and i.state = 'launching' then 'booting' else i.state end \
+             from told where i.id = told.id",
+        )
+        .bind(new.keys().copied().collect::<Vec<_>>())
+        .bind(new.values().map(|new| new.report.proven.identity.instance_id.as_str()).collect::<Vec<_>>())
+        .bind(new.values().map(|new| new.report.proven.address()).collect::<Vec<_>>())
+        .bind(self.0.after(self.0.settings.pace.look))
+        .bind(self.0.clock.now())
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
+}
+
+/// A further boot of the same start is a reboot: of the host, or by somebody on the machine.
+fn reboots(new: &BTreeMap<Uuid, New<'_>>) -> Vec<Note> {
+    let rebooted = new.iter().filter(|(_, new)| new.booted_before);
+    rebooted
+        .map(|(id, new)| Note {
+            instance: *id,
+            dedupe: format!("{}:{}", NoteKind::Rebooted.as_str(), new.report.boot()),
+            kind: NoteKind::Rebooted,
+            sentence:
+                "It was rebooted, by AWS or by somebody on the machine; what ran on it was started anew."
+                    .to_owned(),
+            actor: None,
+        })
+        .collect()
+}
+
+impl Current<'_> {
+    fn id(&self) -> Uuid {
+        self.instance.id().as_uuid()
+    }
+
+    fn boot(&self) -> BootId {
+        self.proven.report.boot_id
+    }
+}
+
+impl Proven {
+    /// Where the machine says that it can be reached; `None` if it does not know.
+    fn address(&self) -> Option<String> {
+        match self.report.public_ipv4.as_deref().map(str::trim) {
+            None => None,
+            Some("") => Some(self.identity.private_ip.to_string()),
+            Some(text) => text.parse::<Ipv4Addr>().ok().map(|address| address.to_string()),
+        }
+    }
+}

@@ -1,0 +1,262 @@
+"""The real thing: the production example, applied by the real provider to an emulator, looked at, and destroyed.
+
+    apply [--hold FILE] [--keep-log]
+
+1. init with the S3 backend and its lock; plan; apply
+2. the internal load balancer is made as the chart's Ingress would make it; the second apply adds the alias
+3. a further plan must be empty but for `drift.json`
+4. policies over the state, and each policy over a broken copy; every role asked what it may do
+5. boto3 looks at what exists
+6. torn down in the documented order, until nothing is left
+
+`--hold FILE` writes the outputs to FILE after 5 and waits for SIGINT or SIGTERM, so that CloudApp can be run on what
+Terraform made.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+import zipfile
+from pathlib import Path
+
+import boto3
+from botocore.config import Config
+
+from . import drift, existing, roles
+from .plan import Plan
+from .policies import run_all
+from .policies.breakers import toothless
+from .terraform import Terraform, TerraformFailed, environment, require_terraform
+
+TERRAFORM = Path(__file__).resolve().parents[2]
+DOMAIN = "cloudapp.example.com"
+STATE_BUCKET = "cloudapp-terraform-state"
+
+
+class Failed(Exception):
+    """Something is not as it must be."""
+
+
+@contextlib.contextmanager
+def emulator(work: Path):
+    """The emulator on a free port; its endpoint and log. It ends with the block."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = work / "emulator.log"
+    with log.open("w") as out:
+        process = subprocess.Popen([sys.executable, "-m", "cloudapp_checks.emulator", str(port)], stdout=out, stderr=out,
+                                   cwd=Path(__file__).resolve().parents[1], start_new_session=True,
+                                   env={**os.environ, "MOTO_IAM_LOAD_MANAGED_POLICIES": "true"})
+    endpoint = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(f"{endpoint}/moto-api/data.json", timeout=5).read()
+                break
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise Failed(f"the emulator did not start:\n{log.read_text()[-2000:]}")
+            time.sleep(0.2)  # between two looks at a process that is starting
+        yield endpoint, log
+    finally:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(10)
+        process.kill()
+
+
+class Aws:
+    """boto3 clients for the emulator."""
+
+    def __init__(self, endpoint: str):
+        self.endpoint = endpoint
+        self.clients: dict = {}
+
+    def __call__(self, service: str, region: str = "eu-west-1"):
+        if (service, region) not in self.clients:
+            self.clients[service, region] = boto3.client(
+                service, region_name=region, endpoint_url=self.endpoint, aws_access_key_id="test", aws_secret_access_key="test",
+                config=Config(connect_timeout=5, read_timeout=60, retries={"max_attempts": 2}))
+        return self.clients[service, region]
+
+
+def prepare(aws: Aws, work: Path) -> tuple[Path, list[str]]:
+    """A copy of the tree, what is there before the first apply, and the example's variables."""
+    tree = work / "terraform"
+    shutil.copytree(TERRAFORM, tree, ignore=shutil.ignore_patterns(".terraform", "checks", "*.tfstate*"))
+    packages = work / "lambdas"
+    packages.mkdir()
+    for name in ("auth", "login-poller", "stop-ec2"):
+        with zipfile.ZipFile(packages / f"{name}.zip", "w") as package:
+            # Nobody runs it: this is about what surrounds the program.
+            package.writestr("bootstrap", f"#!/bin/sh\n# {name}\n")
+    aws("s3").create_bucket(Bucket=STATE_BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    zone = aws("route53").create_hosted_zone(Name="example.com", CallerReference="check")["HostedZone"]["Id"]
+    variables = {
+        "region": "eu-west-1", "zones": ["eu-west-1a", "eu-west-1b", "eu-west-1c"], "domain": DOMAIN,
+        "zone_id": zone.rsplit("/", 1)[-1], "image_tag": "1.0.0", "lambda_folder": str(packages),
+        "alarms_file": os.environ.get("CLOUDAPP_ALARMS", str(TERRAFORM.parent / "observability" / "alarms.json")),
+        "runbook_base_url": "https://runbooks.example.com", "admin_mail": ["admin@example.com"], "monthly_usd": 1500,
+        "cluster_admins": {"operators": "arn:aws:iam::123456789012:role/operators"},
+        "api_cidrs": ["203.0.113.0/24"], "ssh_cidrs": ["203.0.113.0/24"],
+    }
+    example = tree / "examples" / "production"
+    # Against an emulator, a call that fails twice fails for good; without this the provider tries for minutes.
+    (example / "emulator_override.tf").write_text(
+        'provider "aws" {\n  max_retries = 2\n}\n\nprovider "aws" {\n  alias       = "us_east_1"\n  max_retries = 2\n}\n')
+    (example / "check.auto.tfvars.json").write_text(json.dumps(variables, indent=2))
+    backend = {"bucket": STATE_BUCKET, "region": "eu-west-1", "skip_credentials_validation": "true",
+               "skip_requesting_account_id": "true", "skip_metadata_api_check": "true", "use_path_style": "true"}
+    return example, [f"-backend-config={name}={value}" for name, value in backend.items()]
+
+
+def play_the_controller(aws: Aws, values: dict) -> str:
+    """Makes the internal load balancer as the AWS Load Balancer Controller would from the chart's Ingress."""
+    ingress = values["ingress"]
+    return aws("elbv2").create_load_balancer(
+        Name=ingress["loadBalancerName"], Scheme=ingress["scheme"], Type="application", Subnets=ingress["subnets"],
+        SecurityGroups=ingress["securityGroups"],
+        Tags=[{"Key": "elbv2.k8s.aws/cluster", "Value": values["aws"]["clusterName"]}],
+    )["LoadBalancers"][0]["LoadBalancerArn"]
+
+
+def refuses_while_locked(terraform: Terraform, aws: Aws) -> None:
+    """A second Terraform must not get past the state's lock."""
+    lock = "cloudapp/terraform.tfstate.tflock"
+    aws("s3").put_object(Bucket=STATE_BUCKET, Key=lock, Body=json.dumps(
+        {"ID": "somebody-else", "Operation": "OperationTypeApply", "Who": "somebody@else", "Version": "1.11.4", "Path": "x"}).encode())
+    try:
+        terraform.run("plan", "-lock-timeout=0s", seconds=120)
+    except TerraformFailed as refused:
+        if "Error acquiring the state lock" not in str(refused):
+            raise
+    else:
+        raise Failed("Terraform planned although somebody else holds the lock")
+    finally:
+        aws("s3").delete_object(Bucket=STATE_BUCKET, Key=lock)
+
+
+def judge_drift(terraform: Terraform) -> None:
+    """A plan after the apply: nothing but what is listed, and nothing listed that is no longer needed."""
+    code, _ = terraform.run("plan", "-detailed-exitcode", "-out=second.tfplan", seconds=300, accept=(0, 2))
+    plan = terraform.show("second.tfplan")
+    allowed = drift.read_allowed()
+    faults, used = drift.unexplained(plan, allowed) if code == 2 else ([], set())
+    if faults:
+        raise Failed("a plan right after the apply is not empty:\n  " + "\n  ".join(faults))
+    stale = sorted(set(allowed) - used)
+    if stale:
+        raise Failed("drift.json lists what no longer differs: " + ", ".join(stale))
+    print(f"second plan: {len(used)} listed differences, nothing else")
+
+
+def judge_policies(state: dict) -> None:
+    """All policies over what exists, and each over a broken copy."""
+    reports = run_all(Plan(state))
+    findings = [str(finding) for report in reports for finding in report.findings]
+    if findings:
+        raise Failed(f"{len(findings)} findings of policies:\n  " + "\n  ".join(findings))
+    weak = toothless(state)
+    if weak:
+        raise Failed("policies that do not notice what they are for:\n  " + "\n  ".join(weak))
+    print(f"policies: {len(reports)} over {sum(report.examined for report in reports)} expectations, each bites")
+
+
+def judge_roles(state: dict, values: dict) -> None:
+    """Each role asked what it may do."""
+    wrong, allowed, refused = roles.judge(Plan(state), values)
+    if wrong:
+        raise Failed(f"{len(wrong)} wrong answers about roles:\n  " + "\n  ".join(wrong))
+    print(f"roles: {allowed} calls allowed as needed, {refused} refused as they must be")
+
+
+def tear_down(terraform: Terraform, aws: Aws, balancer: str) -> None:
+    """In the documented order: the Ingress first, then protection off, then everything."""
+    aws("elbv2").delete_load_balancer(LoadBalancerArn=balancer)
+    terraform.run("apply", "-auto-approve", "-var=protected=false", "-var=services_balancer_exists=false", seconds=400)
+    terraform.run("destroy", "-auto-approve", "-var=protected=false", "-var=services_balancer_exists=false", seconds=580)
+    left = terraform.show().get("values")
+    if left:
+        raise Failed(f"the state still holds resources: {json.dumps(left)[:500]}")
+    leftovers = existing.leftovers(aws, STATE_BUCKET)
+    if leftovers:
+        raise Failed("left behind: " + ", ".join(leftovers))
+    print("destroyed to nothing")
+
+
+def hold(file: Path, terraform: Terraform, endpoint: str) -> None:
+    """Leaves everything as it is until somebody ends it."""
+    outputs = json.loads(terraform.run("output", "-json", seconds=60)[1])
+    file.write_text(json.dumps({"endpoint": endpoint, "outputs": {name: one["value"] for name, one in outputs.items()}}, indent=2))
+    print(f"holding; outputs are in {file}; end with Ctrl-C or SIGTERM", flush=True)
+    ended = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.append(True))
+    while not ended:
+        signal.pause()
+
+
+def cycle(work: Path, hold_file: Path | None) -> None:
+    """All of it."""
+    with emulator(work) as (endpoint, emulator_log):
+        aws = Aws(endpoint)
+        example, backend = prepare(aws, work)
+        terraform = Terraform(example, environment(endpoint), work / "terraform.log")
+        try:
+            terraform.run("init", *backend, seconds=180)
+            terraform.run("plan", "-out=first.tfplan", seconds=300)
+            terraform.run("apply", "first.tfplan", seconds=580)
+            values = terraform.output("helm_values")
+            balancer = play_the_controller(aws, values)
+            terraform.run("apply", "-auto-approve", "-var=services_balancer_exists=true", seconds=300)
+            terraform.environment["TF_VAR_services_balancer_exists"] = "true"
+            judge_drift(terraform)
+            state = terraform.show()
+            (work / "state.json").write_text(json.dumps(state))
+            judge_policies(state)
+            judge_roles(state, values)
+            existing.judge(aws, Plan(state), values)
+            refuses_while_locked(terraform, aws)
+            if hold_file:
+                hold(hold_file, terraform, endpoint)
+            del terraform.environment["TF_VAR_services_balancer_exists"]
+            tear_down(terraform, aws, balancer)
+        finally:
+            missing = sorted({line.strip() for line in emulator_log.read_text().splitlines() if "NotImplementedError" in line})
+            if missing:
+                print("the emulator was asked for what it does not have:\n  " + "\n  ".join(missing), file=sys.stderr)
+        if missing:
+            raise Failed("see above: add it to emulator.py, or leave the call out")
+
+
+def main() -> None:
+    """Runs the cycle; ends with 1 and one paragraph if something is wrong."""
+    parser = argparse.ArgumentParser(prog="apply", description="Applies the production example to an emulator and judges it.")
+    parser.add_argument("--hold", type=Path, metavar="FILE", help="write the outputs to FILE and wait before tearing down")
+    parser.add_argument("--work", type=Path, metavar="FOLDER", help="a new folder for logs and state, kept; else a temporary one")
+    arguments = parser.parse_args()
+    require_terraform()
+    work = arguments.work or Path(tempfile.mkdtemp(prefix="cloudapp-terraform-"))
+    work.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    try:
+        cycle(work, arguments.hold)
+    except (Failed, TerraformFailed) as failure:
+        sys.exit(f"\nFAILED after {time.monotonic() - started:.0f} s: {failure}\n\nlogs: {work}")
+    print(f"all good in {time.monotonic() - started:.0f} s")
+    if not arguments.work:
+        shutil.rmtree(work)
+
+
+if __name__ == "__main__":
+    main()
