@@ -39,6 +39,12 @@ fn files(ending: &str) -> Vec<PathBuf> {
     found
 }
 
+/// All of our code without its white space, for line breaks are the formatter's.
+fn code() -> Vec<(PathBuf, String)> {
+    let text = |path: &PathBuf| std::fs::read_to_string(path).expect("text").split_whitespace().collect();
+    files(".rs").into_iter().map(|path| (path.clone(), text(&path))).collect()
+}
+
 /// Every `cloudapp_…` that looks like a metric in a text.
 fn metrics_in(text: &str) -> BTreeSet<String> {
     let name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
@@ -82,10 +88,10 @@ fn every_metric_is_in_the_table_and_is_really_measured() {
     assert_eq!(measured, documented(), "docs/metrics.md and the constants differ");
 
     let emits = ["counter!(", "gauge!(", "histogram!("];
+    let code = code();
     for ((file, constant), name) in &constants {
         let folder = file.parent().expect("a folder");
-        let emitted = files(".rs").into_iter().filter(|path| path.starts_with(folder)).any(|path| {
-            let text: String = std::fs::read_to_string(path).expect("text").split_whitespace().collect();
+        let emitted = code.iter().filter(|(path, _)| path.starts_with(folder)).any(|(_, text)| {
             emits.iter().any(|emit| {
                 text.split(&format!("metrics::{emit}")).skip(1).any(|rest| {
                     let argument = rest.split([',', ')']).next().unwrap_or_default();
@@ -95,8 +101,7 @@ fn every_metric_is_in_the_table_and_is_really_measured() {
         });
         assert!(emitted, "{name} is described in {} and never measured", file.display());
     }
-    for file in files(".rs") {
-        let text: String = std::fs::read_to_string(&file).expect("text").split_whitespace().collect();
+    for (file, text) in &code {
         for emit in emits {
             let literal = format!("{emit}\"cloudapp_");
             let here = file.ends_with("observability.rs");

@@ -1,10 +1,11 @@
 //! One launch is one trace, through every tier: read back from a stand-in for an OpenTelemetry collector.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use cloudapp_contract::instance::CreateInstance;
-use cloudapp_domain::ExecutionState;
-use cloudapp_rig::{PUBLIC_KEY, Programs, Rig, RigOptions};
+use cloudapp_contract::instance::{Accepted, CreateInstance};
+use cloudapp_domain::{ConfigurationId, ExecutionState};
+use cloudapp_rig::{PUBLIC_KEY, Programs, ReplicaId, Rig, RigOptions};
 use cloudapp_tests::{Browser, Collector, Stack, eventually, eventually_some, new_account};
 use cloudapp_trace::TraceContext;
 
@@ -85,54 +86,82 @@ async fn one_launch_is_one_trace_from_the_click_to_the_login_details() {
     stack.stop().await;
 }
 
-/// A process that dies takes its last spans along, but not the trace: whoever goes on is in it. A batch for several
-/// hangs on the first one's trace and names the others'.
+/// The trace of user `n`'s request.
+fn trace(n: u8) -> TraceContext {
+    TraceContext::rooted([n; 16], true).expect("a trace")
+}
+
+/// Asks for a machine in the trace of user `n`; their token, and what was accepted.
+async fn create(
+    rig: &Rig,
+    replica: ReplicaId,
+    configuration_id: ConfigurationId,
+    n: u8,
+) -> (String, Accepted) {
+    let (api, token) =
+        (rig.replica(replica).api().expect("an API"), rig.user(&format!("user-{n}")).expect("a token"));
+    let request =
+        CreateInstance { configuration_id, ssh_public_key: Some(PUBLIC_KEY.to_owned()), hours: None };
+    let asking = async { api.speak(&token).create("one", &request).await.expect("accepted") };
+    let accepted = cloudapp_trace::within(tracing::Span::none(), Some(trace(n)), asking).await;
+    (token.clone(), accepted)
+}
+
+/// Waits until the launch has succeeded and its login step is in its caller's trace.
+async fn ends_in_its_trace(
+    rig: &Rig,
+    replica: ReplicaId,
+    collector: &Collector,
+    n: u8,
+    launch: &(String, Accepted),
+) {
+    let ((token, accepted), api) = (launch, rig.replica(replica).api().expect("an API"));
+    let state =
+        || async { api.speak(token).execution(accepted.execution_id).await.expect("it is there").state };
+    eventually("the launch ends well", ExecutionState::Succeeded, state).await;
+    eventually_some("its login step is in its caller's trace", async || {
+        collector.of(&trace(n).trace_id()).into_iter().find(|span| span.name == "login")
+    })
+    .await;
+}
+
+/// A batch for several hangs on the first one's trace and names the others'. A process that dies takes its last spans
+/// along, but not the trace: whoever goes on is in it.
 #[tokio::test]
-async fn a_trace_goes_on_after_a_crash_and_a_batch_names_all_its_traces() {
+async fn a_batch_names_all_its_traces_and_a_trace_goes_on_after_a_crash() {
     let collector = Collector::start().await;
     let programs = Programs::multi_call(env!("CARGO_BIN_EXE_cloudapp-under-test"));
     let options = RigOptions::new(programs)
         .with_replica("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url())
-        .with_replica("OTEL_BSP_SCHEDULE_DELAY", "100");
+        .with_replica("OTEL_BSP_SCHEDULE_DELAY", "100")
+        .with_replica("CLOUDAPP_LEASE_SECONDS", "4");
     let mut rig = Rig::start(options).await.expect("the rig starts");
     let configuration = rig.publish(serde_json::json!({})).await.expect("a configuration");
-    let replica = rig.add_replica(&[("CLOUDAPP_CRASH_AT", "after_run_instances")]).await.expect("a replica");
+    let replica = rig.add_replica(&[]).await.expect("a replica");
 
-    let caller = |n: u8| TraceContext::rooted([n; 16], true).expect("a trace");
-    let api = rig.replica(replica).api().expect("an API");
-    let create = async |n: u8| {
-        let token = rig.user(&format!("user-{n}")).expect("a token");
-        let ssh_public_key = Some(PUBLIC_KEY.to_owned());
-        let request = CreateInstance { configuration_id: configuration, ssh_public_key, hours: None };
-        let asking = async { api.speak(&token).create("one", &request).await.expect("accepted") };
-        (token.clone(), cloudapp_trace::within(tracing::Span::none(), Some(caller(n)), asking).await)
-    };
-    let (one, two, three) = tokio::join!(create(1), create(2), create(3));
-    eventually("it dies where it was told to", false, async || {
-        std::path::Path::new(&format!("/proc/{}", rig.replica(replica).pid().expect("a process")))
-            .join("exe")
-            .exists()
-    })
-    .await;
-    assert!(collector.spans().iter().all(|span| span.name != "login"), "nothing is finished yet");
-
-    rig.replica_mut(replica).set("CLOUDAPP_CRASH_AT", None);
-    rig.restart(replica).await.expect("it starts again");
-    let api = rig.replica(replica).api().expect("an API");
-    for (n, (token, accepted)) in [(1, &one), (2, &two), (3, &three)] {
-        let state =
-            || async { api.speak(token).execution(accepted.execution_id).await.expect("it is there").state };
-        eventually("the launch ends well", ExecutionState::Succeeded, state).await;
-        let trace = caller(n).trace_id();
-        eventually_some("its login step is in its caller's trace", async || {
-            collector.of(&trace).into_iter().find(|span| span.name == "login")
-        })
-        .await;
+    let launches =
+        futures::future::join_all([1, 2, 3].map(|n| create(&rig, replica, configuration, n))).await;
+    for (n, launch) in (1..).zip(&launches) {
+        ends_in_its_trace(&rig, replica, &collector, n, launch).await;
     }
-    let wanted: BTreeSet<String> = [1, 2, 3].map(|n| caller(n).trace_id()).into();
+    let wanted: BTreeSet<String> = [1, 2, 3].map(|n| trace(n).trace_id()).into();
     eventually("every launch is named by its batch", wanted, async || {
         let batches = collector.spans().into_iter().filter(|span| span.name == "batch");
         batches.flat_map(|span| span.links.into_iter().chain([span.trace])).collect::<BTreeSet<_>>()
     })
     .await;
+
+    rig.replica_mut(replica).stop().await.expect("it stops");
+    rig.replica_mut(replica).set("CLOUDAPP_CRASH_AT", Some("before_login_commit"));
+    rig.restart(replica).await.expect("it starts again");
+    let launch = create(&rig, replica, configuration, 4).await;
+    let died = async {
+        while rig.replica_mut(replica).is_running() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), died).await.expect("it dies where it was told to");
+    rig.replica_mut(replica).set("CLOUDAPP_CRASH_AT", None);
+    rig.restart(replica).await.expect("it starts again");
+    ends_in_its_trace(&rig, replica, &collector, 4, &launch).await;
 }

@@ -75,9 +75,11 @@ impl Intercept for Observed {
         "cloudapp-observed"
     }
 
-    fn read_before_execution(
+    /// The first moment at which a client's interceptors know which operation it is.
+    fn read_before_serialization(
         &self,
         _: &BeforeSerializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
         state: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let Some(metadata) = state.load::<Metadata>() else { return Ok(()) };

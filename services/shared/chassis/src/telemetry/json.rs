@@ -83,6 +83,10 @@ impl Visit for Fields<'_> {
         self.put(field, value);
     }
 
+    fn record_u128(&mut self, field: &Field, value: u128) {
+        self.put(field, u64::try_from(value).unwrap_or(u64::MAX));
+    }
+
     fn record_bool(&mut self, field: &Field, value: bool) {
         self.put(field, value);
     }
@@ -136,13 +140,14 @@ mod tests {
                 tracing::info_span!("execution", execution_id = "e-1", attempt = 1, otel.kind = "internal");
             let inner = tracing::info_span!(parent: &outer, "step", step = "place", attempt = 2);
             inner
-                .in_scope(|| tracing::warn!(machines = 3_u64, error = %"a \"quoted\" one", "it {}", "waits"));
+                .in_scope(|| tracing::warn!(machines = 3_u64, ms = 7_u128, error = %"a \"quoted\" one", "it {}", "waits"));
             tracing::info!("alone");
         });
         assert_eq!(lines[0]["message"], "it waits");
         assert_eq!(lines[0]["execution_id"], "e-1");
         assert_eq!((&lines[0]["step"], &lines[0]["span"]), (&"place".into(), &"step".into()));
         assert_eq!((&lines[0]["attempt"], &lines[0]["machines"]), (&2.into(), &3.into()));
+        assert_eq!(lines[0]["ms"], 7);
         assert_eq!(lines[0]["error"], "a \"quoted\" one");
         assert!(lines[0].get("otel.kind").is_none());
         assert_eq!((&lines[1]["level"], lines[1].get("span")), (&"INFO".into(), None));
