@@ -11,6 +11,7 @@ from pathlib import Path
 
 DEPLOY = Path(__file__).resolve().parents[1]
 VALUES = {"namespace": "cloudapp", "aws": {"region": "eu-west-1", "clusterName": "cloudapp", "vpcId": "vpc-1"},
+          "ingress": {"loadBalancerName": "cloudapp-services"},
           "images": {"registry": "1.dkr.ecr.eu-west-1.amazonaws.com/cloudapp"}}
 IMAGES = ("web", "configure-instance", "provision-instance", "view-stats", "operate")
 OUTPUTS = {
@@ -22,7 +23,7 @@ OUTPUTS = {
 DOUBLE = """#!/usr/bin/env python3
 import json, os, sys
 name, arguments = os.path.basename(sys.argv[0]), sys.argv[1:]
-call = " ".join([name, *arguments])
+call = " ".join([name, *arguments, *([f"[{os.environ.get('AWS_REGION')}]"] if name == "aws" else [])])
 with open(os.environ["CALLS"], "a") as calls:
     calls.write(call + "\\n")
 if name == "kubectl" and "apply" in arguments:
@@ -34,9 +35,9 @@ if name == "terraform" and "output" in arguments:
         sys.exit(1)
     print(json.dumps(outputs[asked] if asked in outputs else {key: {"value": value, "sensitive": False} for key, value in outputs.items()}))
 elif name == "terraform":
-    facts["state"] = True
-elif "describe-load-balancers" in arguments and not facts["balancer"]:
-    sys.exit(255)
+    pass
+elif "describe-load-balancers" in arguments and facts["balancer"] is not True:
+    sys.exit(facts["balancer"] or "An error occurred (LoadBalancerNotFound) when calling the operation")
 elif "describe-images" in arguments and not facts["images"]:
     sys.exit(255)
 elif "describe-instances" in arguments:
@@ -79,10 +80,26 @@ class Order(unittest.TestCase):
         self.assertEqual([before, controller, chart, there, after], sorted([before, controller, chart, there, after]))
         self.assertIn("https://cloudapp.example.com", done.stdout)
 
-    def test_later_one_terraform_is_enough(self):
+    def test_later_the_chart_comes_first_so_that_what_calls_is_never_newer_than_what_answers(self):
         done, calls = self.run_script("apply", "root", "1.0.1", balancer=True)
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.position(calls, "terraform -chdir=root apply", "-var=services_balancer_exists=true")
+        chart = self.position(calls, "helm upgrade --install cloudapp", "--namespace cloudapp")
+        terraform = self.position(calls, "terraform -chdir=root apply", "-var=services_balancer_exists=true", "-var=image_tag=1.0.1")
+        self.assertLess(chart, terraform)
+        self.assertTrue(all("[eu-west-1]" in call for call in calls if call.startswith("aws")), calls)
+
+    def test_when_aws_does_not_say_whether_the_balancer_is_there_nothing_is_changed(self):
+        done, calls = self.run_script("apply", "root", "1.0.1", balancer="Unable to locate credentials")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("Unable to locate credentials", done.stderr)
+        self.assertIn("nothing was changed", done.stderr)
+        self.assertFalse([call for call in calls if not call.startswith("aws")])
+
+    def test_before_the_first_apply_there_is_no_state_to_ask(self):
+        done, calls = self.run_script("apply", "root", "1.0.0", state=False)
+        # The double does not make a state either: what it must not do is to ask AWS for a balancer of no name.
+        self.assertNotEqual(done.returncode, 0)
+        self.assertEqual(calls, ["terraform -chdir=root apply -var=image_tag=1.0.0 -var=services_balancer_exists=false"])
 
     def test_without_images_nothing_is_installed(self):
         done, calls = self.run_script("apply", "root", "1.0.0", images=False)
