@@ -19,6 +19,6 @@ mod filesystem;
 pub mod testing;
 
 pub use binaries::PostgresBinaries;
-pub use cloudapp_schemas::{RolePasswords, SchemaUrls, bootstrap_schemas, create_roles};
+pub use cloudapp_schemas::{RolePasswords, SchemaUrls, bootstrap_schemas, create_roles, database_url};
 pub use cluster::{Cluster, ClusterConfig, location::discard};
 pub use error::PostgresError;

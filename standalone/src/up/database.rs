@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use cloudapp_postgres::{
-    Cluster, ClusterConfig, PostgresBinaries, RolePasswords, SchemaUrls, bootstrap_schemas,
+    Cluster, ClusterConfig, PostgresBinaries, RolePasswords, SchemaUrls, bootstrap_schemas, database_url,
 };
 use sqlx::postgres::PgPoolOptions;
 
@@ -14,7 +14,7 @@ use super::python::{self, Python};
 pub(crate) struct Database {
     /// Our own server, unless the database is somebody else's.
     pub(crate) cluster: Option<Cluster>,
-    /// The URL of the superuser, for `endpoints.json`. Holds a password.
+    /// CloudApp's database as the superuser sees it, for `endpoints.json`. Holds a password.
     pub(crate) superuser_url: String,
     /// One URL per role. They hold passwords.
     pub(crate) urls: SchemaUrls,
@@ -42,6 +42,8 @@ impl Database {
             }
         };
         let urls = bootstrap_schemas(&superuser_url, NAME, &passwords).await?;
+        // Whoever looks into the database wants CloudApp's, not the one that the server was reached by.
+        let superuser_url = database_url(&superuser_url, NAME)?;
         Ok(Self { cluster, superuser_url, urls })
     }
 
