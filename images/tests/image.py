@@ -8,6 +8,7 @@ import os
 import pathlib
 import shutil
 import socket
+import stat
 import subprocess
 import tarfile
 import tempfile
@@ -21,6 +22,15 @@ LAMBDAS = ("auth", "login-poller", "stop-ec2")
 USER = 65532
 # By its path: the programs are started with no PATH.
 CHROOT = shutil.which("chroot")
+
+
+def devices(root):
+    """The devices that every runtime gives."""
+    folder = pathlib.Path(root, "dev")
+    folder.mkdir()
+    for name, minor in (("null", 3), ("zero", 5), ("random", 8), ("urandom", 9)):
+        os.mknod(folder / name, stat.S_IFCHR, os.makedev(1, minor))
+        (folder / name).chmod(0o666)
 
 
 class Image:
@@ -55,7 +65,7 @@ class Image:
         # A runtime gives these; an image has none.
         (self.root / "etc/hosts").write_text("127.0.0.1 localhost\n")
         (self.root / "etc/resolv.conf").write_text("nameserver 127.0.0.53\n")
-        (self.root / "dev").mkdir()
+        devices(self.root)
 
     def command(self, *arguments):
         """The image's program, as its user, in its root."""

@@ -123,6 +123,11 @@ def waits_for_work(test, name, environment):
         with zipfile.ZipFile(OUT / f"{name}.zip") as archive:
             archive.extractall(folder)
         os.chmod(f"{folder}/bootstrap", 0o755)
+        image.devices(folder)
+        # Where Lambda's own root has them.
+        certificates = pathlib.Path(folder, "etc/pki/tls/certs/ca-bundle.crt")
+        certificates.parent.mkdir(parents=True)
+        shutil.copy(image.image("operate").root / "etc/ssl/certs/ca-certificates.crt", certificates)
         runtime = {"AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{server.server_port}", "AWS_LAMBDA_FUNCTION_NAME": name,
                    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128", "AWS_LAMBDA_FUNCTION_VERSION": "1",
                    "AWS_LAMBDA_LOG_GROUP_NAME": "group", "AWS_LAMBDA_LOG_STREAM_NAME": "stream"}
