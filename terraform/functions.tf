@@ -63,8 +63,10 @@ module "function_login_poller" {
   network       = local.function_network
   event_source  = { queue_arn = module.messaging.queue_arns.login }
   queue_key_arn = module.keys.arns.data
-  environment   = merge(local.token_environment, local.database_environment.login)
-  statements    = [local.sign_in_as.login]
+  environment = merge(local.token_environment, local.database_environment.login, {
+    CLOUDAPP_DATABASE_CONNECTIONS = "2" # an execution answers one event at a time
+  })
+  statements = [local.sign_in_as.login]
 
   package                  = var.lambda_packages["login-poller"]
   timeout_seconds          = local.timeouts["login-poller"]
@@ -83,6 +85,7 @@ module "function_stop_ec2" {
   description = "The admin's abrupt stop of a machine"
   network     = local.function_network
   environment = merge(local.token_environment, local.database_environment.stop_ec2, {
+    CLOUDAPP_DATABASE_CONNECTIONS      = "2"
     CLOUDAPP_INSTANCE_EVENTS_QUEUE_URL = module.messaging.queue_urls.instance_events
   })
   statements = concat(module.machines.stop_statements, [

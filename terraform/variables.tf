@@ -52,7 +52,7 @@ variable "network" {
 variable "database" {
   description = "Aurora: capacity in units of 2 GiB, instances in different zones, days of backups, and how many connections are too many."
   type = object({
-    engine_version        = optional(string, "16.6")
+    engine_version        = optional(string, "16.8")
     engine_family         = optional(string, "aurora-postgresql16")
     capacity              = object({ min = number, max = number })
     instances             = number

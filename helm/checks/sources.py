@@ -6,8 +6,8 @@ import tomllib
 
 import chart
 
-# Read by the AWS SDK and by the log filter, not by a setting of ours.
-READ_BY_LIBRARIES = {"AWS_REGION", "RUST_LOG"}
+# Read by the AWS SDK, the log filter and OpenTelemetry, whether or not a setting of ours reads them too.
+READ_BY_LIBRARIES = {"AWS_REGION", "RUST_LOG", "OTEL_EXPORTER_OTLP_ENDPOINT"}
 _SETTING = re.compile(
     r'#\[arg\((?P<options>(?:[^\[\]]|\[[^\]]*\])*?env = "(?P<name>[A-Z0-9_]+)"(?:[^\[\]]|\[[^\]]*\])*?)\)\]\s*'
     r"pub(?:\(crate\))? \w+: (?P<type>[^\n]+),\n"
@@ -34,8 +34,8 @@ def settings(crate):
             optional = "default_value" in match["options"] or match["type"].startswith(("Option<", "Vec<", "bool"))
             struct = re.findall(r"pub(?:\(crate\))? struct (\w+)", text[:match.start()])[-1]
             found.setdefault(struct, {})[match["name"]] = not optional
-        # Nothing is read behind the back of these settings.
-        if re.search(r"env::var(_os)?\(", text):
+        # Nothing is read behind the back of these settings, but what OpenTelemetry defines.
+        if re.search(r'env::var(_os)?\((?!"OTEL_)', text):
             raise AssertionError(f"{path} reads the environment by itself")
     return found
 

@@ -61,38 +61,46 @@ struct Logs {
     telemetry: TelemetryArgs,
 }
 
-fn init_logs() {
-    telemetry::init_logs(from_environment::<Logs>("cloudapp").telemetry);
+async fn observed(
+    name: &'static str,
+    process: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<()> {
+    telemetry::observed(name, &from_environment::<Logs>("cloudapp").telemetry, process).await
 }
 
 pub(crate) async fn run_service(service: Service, shutdown: CancellationToken) -> anyhow::Result<()> {
-    init_logs();
     let name = service.name();
-    match service {
-        Service::ConfigureInstance => {
-            cloudapp_configure_instance::run(from_environment(name), shutdown).await
+    let process = async {
+        match service {
+            Service::ConfigureInstance => {
+                cloudapp_configure_instance::run(from_environment(name), shutdown).await
+            }
+            Service::ProvisionInstance => {
+                cloudapp_provision_instance::run(from_environment(name), shutdown).await
+            }
+            Service::ViewStats => cloudapp_view_stats::run(from_environment(name), shutdown).await,
+            Service::Web => cloudapp_web::run(from_environment(name), shutdown).await,
         }
-        Service::ProvisionInstance => {
-            cloudapp_provision_instance::run(from_environment(name), shutdown).await
-        }
-        Service::ViewStats => cloudapp_view_stats::run(from_environment(name), shutdown).await,
-        Service::Web => cloudapp_web::run(from_environment(name), shutdown).await,
-    }
+    };
+    observed(name, process).await
 }
 
 pub(crate) async fn run_function(function: Function) -> anyhow::Result<()> {
-    init_logs();
     match function {
-        Function::Auth => cloudapp_auth::run(from_environment("auth")).await,
-        Function::LoginPoller => cloudapp_login_poller::run(from_environment("login-poller")).await,
-        Function::StopEc2 => cloudapp_stop_ec2::run(from_environment("stop-ec2")).await,
+        Function::Auth => observed("auth", cloudapp_auth::run(from_environment("auth"))).await,
+        Function::LoginPoller => {
+            observed("login-poller", cloudapp_login_poller::run(from_environment("login-poller"))).await
+        }
+        Function::StopEc2 => observed("stop-ec2", cloudapp_stop_ec2::run(from_environment("stop-ec2"))).await,
     }
 }
 
 pub(crate) async fn run_simulator(shutdown: CancellationToken) -> anyhow::Result<()> {
-    init_logs();
-    tokio::select! {
-        ran = cloudapp_ec2_simulator::run(from_environment::<Simulator>("simulator").args) => ran,
-        () = shutdown.cancelled() => Ok(()),
-    }
+    let process = async {
+        tokio::select! {
+            ran = cloudapp_ec2_simulator::run(from_environment::<Simulator>("simulator").args) => ran,
+            () = shutdown.cancelled() => Ok(()),
+        }
+    };
+    observed("simulator", process).await
 }

@@ -61,6 +61,21 @@ run "keys" {
   }
 }
 
+run "trail_can_look_at_its_key" {
+  command = plan
+  module {
+    source = "./modules/keys"
+  }
+  variables {
+    ssh_ca_signer_role_arn = "arn:aws:iam::123456789012:role/cloudapp-provision-instance"
+  }
+  assert {
+    condition = jsonencode([for one in jsondecode(aws_kms_key.this["logs"].policy).Statement : keys(one.Condition)
+    if one.Action == "kms:DescribeKey"]) == jsonencode([["StringEquals"]])
+    error_message = "describing a key has no encryption context"
+  }
+}
+
 run "keys_refuse_what_is_no_role" {
   command = plan
   module {

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test stops where it fails, and says what it expected")]
 
 mod browser;
+mod collector;
 mod people;
 mod processes;
 mod stack;
@@ -10,6 +11,7 @@ mod totp;
 mod wait;
 
 pub use browser::Browser;
+pub use collector::{CollectedSpan, Collector};
 pub use people::{Person, new_account, new_admin_account};
 pub use processes::Process;
 pub use stack::{Endpoints, Stack, StackError, demo, refused_start};

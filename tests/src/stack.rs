@@ -85,16 +85,33 @@ impl Stack {
     /// # Errors
     /// What it said when it gave up.
     pub async fn start(data: &Path) -> Result<Self, StackError> {
-        Self::start_with(data.to_owned(), &[]).await
+        Self::start_with(data.to_owned(), &[], vec![]).await
     }
 
-    async fn start_with(data: PathBuf, options: &'static [&'static str]) -> Result<Self, StackError> {
-        tokio::task::spawn_blocking(move || Self::spawn(data, options))
+    /// As [`Self::start`], with these variables in its environment.
+    ///
+    /// # Errors
+    /// What it said when it gave up.
+    pub async fn start_in(data: &Path, environment: &[(&str, &str)]) -> Result<Self, StackError> {
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Self::start_with(data.to_owned(), &[], environment.collect()).await
+    }
+
+    async fn start_with(
+        data: PathBuf,
+        options: &'static [&'static str],
+        environment: Vec<(String, String)>,
+    ) -> Result<Self, StackError> {
+        tokio::task::spawn_blocking(move || Self::spawn(data, options, environment))
             .await
             .map_err(|error| StackError(error.to_string()))?
     }
 
-    fn spawn(data: PathBuf, options: &[&str]) -> Result<Self, StackError> {
+    fn spawn(
+        data: PathBuf,
+        options: &[&str],
+        environment: Vec<(String, String)>,
+    ) -> Result<Self, StackError> {
         let failed = |error: std::io::Error| StackError(error.to_string());
         std::fs::create_dir_all(&data).map_err(failed)?;
         let errors = data.with_extension("stderr");
@@ -105,6 +122,7 @@ impl Stack {
             .arg(tools())
             .args(options)
             .env_remove("DATABASE_URL")
+            .envs(environment)
             // Held on a pipe: it ends when this test process does.
             .env("CLOUDAPP_LIFELINE", "stdin")
             .stdin(Stdio::piped())
@@ -224,7 +242,7 @@ pub async fn demo() -> &'static Stack {
     static DEMO: OnceCell<Stack> = OnceCell::const_new();
     DEMO.get_or_init(async || {
         let data = std::env::temp_dir().join(format!("cloudapp-demo-{}", std::process::id()));
-        match Stack::start_with(data, &["--temporary"]).await {
+        match Stack::start_with(data, &["--temporary"], vec![]).await {
             Ok(stack) => stack,
             Err(error) => panic!("{error}"),
         }

@@ -13,6 +13,7 @@ mod assets;
 mod backend;
 mod contacts;
 pub mod identity;
+mod measures;
 mod pages;
 mod security;
 mod session;
@@ -46,6 +47,7 @@ pub async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<()> 
     let pool = cloudapp_aws::cognito::UserPool::new(&aws, args.user_pool_id, args.token.client_id.clone());
     let verifier = TokenVerifier::new(args.token, http.clone(), Arc::clone(&clock) as _);
     let metrics = telemetry::init_metrics().context("set up metrics")?;
+    measures::describe();
     let app = App::new(Parts {
         identity: Arc::new(identity::Cognito::new(pool)),
         backend: Backend::new(&args.backend, &http, &streams),

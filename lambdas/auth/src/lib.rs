@@ -75,7 +75,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     });
     cloudapp_lambda::run(move |event| {
         let deps = Arc::clone(&deps);
-        async move { Ok::<_, std::convert::Infallible>(handler(event, &deps).await) }
+        async move {
+            let (span, trace) = (tracing::info_span!("trigger"), cloudapp_trace::current());
+            let answer = cloudapp_trace::within(span, trace, handler(event, &deps)).await;
+            Ok::<_, std::convert::Infallible>(answer)
+        }
     })
     .await
 }

@@ -14,6 +14,5 @@ struct Cli {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
-    telemetry::init_logs(cli.telemetry);
-    cloudapp_auth::run(cli.auth).await
+    telemetry::observed("auth", &cli.telemetry, cloudapp_auth::run(cli.auth)).await
 }

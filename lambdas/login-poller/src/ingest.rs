@@ -8,6 +8,7 @@ use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use cloudapp_chassis::error::Chain;
 use cloudapp_contract::message::LoginMessage;
 use cloudapp_domain::Clock;
+use cloudapp_trace::{TRACEPARENT, TraceContext};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use sqlx::types::Json;
@@ -53,7 +54,9 @@ pub(crate) async fn take_batch(batch: SqsEvent, deps: &Deps) -> Value {
             failures.push(id);
             continue;
         }
-        if let Err(error) = take(&message, deps).await {
+        let span = tracing::info_span!("login details", otel.kind = "consumer");
+        let taken = cloudapp_trace::within(span, trace(&message), take(&message, deps)).await;
+        if let Err(error) = taken {
             tracing::error!(message_id = id, error = %Chain(&error), "a login message was not taken");
             down = matches!(error, IngestError::Unavailable(_));
             failures.push(id);
@@ -61,6 +64,14 @@ pub(crate) async fn take_batch(batch: SqsEvent, deps: &Deps) -> Value {
     }
     let failures: Vec<Value> = failures.into_iter().map(|id| json!({ "itemIdentifier": id })).collect();
     json!({ "batchItemFailures": failures })
+}
+
+/// The launch that a message belongs to, as its sender said; else what Lambda says.
+fn trace(message: &SqsMessage) -> Option<TraceContext> {
+    let attribute = message.message_attributes.get(TRACEPARENT.as_str());
+    let ours = attribute.and_then(|attribute| attribute.string_value.as_deref()?.parse().ok());
+    let header = || TraceContext::from_xray(message.attributes.get("AWSTraceHeader")?);
+    ours.or_else(header).or_else(cloudapp_trace::current)
 }
 
 async fn take(message: &SqsMessage, deps: &Deps) -> Result<(), IngestError> {

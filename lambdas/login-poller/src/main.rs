@@ -14,6 +14,5 @@ struct Cli {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
-    telemetry::init_logs(cli.telemetry);
-    cloudapp_login_poller::run(cli.login_poller).await
+    telemetry::observed("login-poller", &cli.telemetry, cloudapp_login_poller::run(cli.login_poller)).await
 }

@@ -14,6 +14,5 @@ struct Cli {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
-    telemetry::init_logs(cli.telemetry);
-    cloudapp_stop_ec2::run(cli.stop_ec2).await
+    telemetry::observed("stop-ec2", &cli.telemetry, cloudapp_stop_ec2::run(cli.stop_ec2)).await
 }

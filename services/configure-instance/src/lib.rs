@@ -7,6 +7,7 @@
 
 mod catalogue;
 mod idempotency;
+mod measures;
 mod paging;
 mod routes;
 mod schema;
@@ -74,6 +75,7 @@ impl FromRef<App> for Guard {
 pub async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let metrics = telemetry::init_metrics()?;
+    measures::describe();
     let pool = cloudapp_database::connect(&args.database, &clock).await?;
     schema::require_current(&pool).await?;
     let guard = cloudapp_database::guard(args.token, &pool, &clock)?;

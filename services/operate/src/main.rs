@@ -9,9 +9,8 @@ use cloudapp_operate::{Cli, run};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let cli = Cli::parse();
-    telemetry::init_logs(cli.telemetry);
-    match run(cli.command).await {
+    let Cli { telemetry, command } = Cli::parse();
+    match telemetry::observed("operate", &telemetry, run(command)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{}", Chain(error.as_ref()));

@@ -31,6 +31,7 @@ impl Duty {
             return ours;
         }
         let ours = self.take(now).await;
+        metrics::gauge!(crate::measures::DUTY, "duty" => self.name).set(f64::from(u8::from(ours)));
         let good_for = if ours { self.held_for() / 3 } else { THEIRS_FOR.min(self.held_for() / 3) };
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = (ours, now + good_for);
         ours
@@ -64,6 +65,7 @@ impl Duty {
 
     /// Gives the duty back, so that another replica has it at once.
     pub(crate) async fn give_up(&self) {
+        metrics::gauge!(crate::measures::DUTY, "duty" => self.name).set(0.0);
         let given = sqlx::query("delete from duty where name = $1 and holder = $2")
             .bind(self.name)
             .bind(&self.holder)

@@ -31,6 +31,7 @@ mod lifecycle;
 mod lifetime;
 mod limiter;
 mod limits;
+mod measures;
 mod observe;
 mod outbox;
 mod placing;
@@ -88,6 +89,7 @@ use tasks::Outlets;
 pub async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let metrics = telemetry::init_metrics()?;
+    measures::describe();
     let pool = cloudapp_database::connect(&args.database, &clock).await?;
     schema::require_current(&pool).await?;
     let identities = Arc::new(adapters::Ec2Identities(identities(&args)?));

@@ -7,6 +7,6 @@ use cloudapp_provision_instance::{Args, run};
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    telemetry::init_logs(args.telemetry);
-    run(args, server::shutdown_signal()?).await
+    let telemetry = args.telemetry.clone();
+    telemetry::observed("provision-instance", &telemetry, run(args, server::shutdown_signal()?)).await
 }

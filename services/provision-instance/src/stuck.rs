@@ -61,7 +61,7 @@ impl Alarm {
         let all: i64 = sqlx::query_scalar("select count(*) from execution where state = 'stuck'")
             .fetch_one(&mut *transaction)
             .await?;
-        metrics::gauge!("cloudapp_executions_stuck").set(all as f64);
+        metrics::gauge!(crate::measures::STUCK).set(all as f64);
         let untold: Vec<Stuck> = sqlx::query_as(
             "select e.id, e.kind, e.subject, e.owner, e.fence, s.name as step, s.detail from execution e \
              left join execution_step s on s.execution_id = e.id and s.position = e.position \

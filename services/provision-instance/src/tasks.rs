@@ -9,7 +9,7 @@ use tokio_util::task::TaskTracker;
 use crate::deps::Deps;
 use crate::lifetime::Lifetimes;
 use crate::observe::{Consumer, Watch};
-use crate::outbox::{Exporter, Relay};
+use crate::outbox::{Exporter, Lag, Relay};
 use crate::placing::{OwnerTags, Placer};
 use crate::pool::Pools;
 use crate::ports::{EventQueue, EventStore, Noticeboard, Postbox};
@@ -45,6 +45,7 @@ pub(crate) fn start(
     tasks.spawn(Watch::new(Arc::clone(&deps), &holder).run(shutdown.clone()));
     tasks.spawn(Consumer::new(Arc::clone(&deps), outlets.queue).run(shutdown.clone()));
     tasks.spawn(Relay::new(Arc::clone(&deps), outlets.login, outlets.admins).run(shutdown.clone()));
+    tasks.spawn(Lag::new(Arc::clone(&deps)).run(shutdown.clone()));
     tasks.spawn(Exporter::new(Arc::clone(&deps), outlets.events, &holder).run(shutdown.clone()));
     tasks.spawn(Pools::new(Arc::clone(&deps), definitions.clone(), &holder).run(shutdown.clone()));
     tasks.spawn(Lifetimes::new(Arc::clone(&deps), definitions, &holder).run(shutdown.clone()));

@@ -6,6 +6,7 @@
 mod answer;
 mod csv;
 mod figures;
+mod measures;
 pub mod queries;
 mod range;
 mod routes;
@@ -53,6 +54,7 @@ pub struct Args {
 pub async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let metrics = telemetry::init_metrics()?;
+    measures::describe();
     let config = cloudapp_aws::config::load().await;
     let warehouse: Arc<dyn Warehouse> =
         Arc::new(Athena::new(&config, &args.athena_workgroup, &args.athena_database));

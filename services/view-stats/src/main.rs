@@ -15,6 +15,6 @@ struct Cli {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
-    telemetry::init_logs(cli.telemetry);
-    cloudapp_view_stats::run(cli.view_stats, shutdown_signal()?).await
+    let process = cloudapp_view_stats::run(cli.view_stats, shutdown_signal()?);
+    telemetry::observed("view-stats", &cli.telemetry, process).await
 }

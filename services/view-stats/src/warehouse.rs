@@ -102,6 +102,7 @@ impl Warehouse for Athena {
             .query(sql, &parameters, DEADLINE)
             .await
             .map_err(|error| WarehouseError(Box::new(error)))?;
+        metrics::histogram!(crate::measures::SCANNED).record(answer.bytes_scanned as f64);
         tracing::info!(rows = answer.rows.len(), bytes_scanned = answer.bytes_scanned, "Athena answered");
         Ok(Table { columns: answer.columns, rows: answer.rows })
     }

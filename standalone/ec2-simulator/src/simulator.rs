@@ -345,7 +345,8 @@ impl State {
 
 fn http_client() -> reqwest::Result<reqwest::Client> {
     // Everything it talks to is on this machine: a proxy would only be in the way.
-    reqwest::Client::builder().timeout(CALL_TIMEOUT).no_proxy().build()
+    // Machines do not share connections, and each closes its own.
+    reqwest::Client::builder().timeout(CALL_TIMEOUT).pool_max_idle_per_host(0).no_proxy().build()
 }
 
 /// Lets things happen when they are due, not only when somebody asks.

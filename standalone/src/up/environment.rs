@@ -37,6 +37,11 @@ fn aws(ports: &Ports) -> Environment {
     ])
 }
 
+/// What the developer says about traces: every part hears it.
+fn traces() -> Environment {
+    std::env::vars().filter(|(name, _)| name.starts_with("OTEL_")).collect()
+}
+
 /// What each Lambda gets. `${…}` is filled in by the bootstrap, which alone knows the names.
 pub(crate) fn lambdas(ports: &Ports, urls: &SchemaUrls) -> BTreeMap<&'static str, Environment> {
     let guard = environment([
@@ -51,17 +56,19 @@ pub(crate) fn lambdas(ports: &Ports, urls: &SchemaUrls) -> BTreeMap<&'static str
             "auth",
             join(&[
                 aws(ports),
+                traces(),
                 environment([
                     ("CLOUDAPP_ADMIN_TOPIC_ARN", "${topics_admin}".to_owned()),
                     ("CLOUDAPP_FIRST_SEEN_BUCKET", "${buckets_first_seen}".to_owned()),
                 ]),
             ]),
         ),
-        ("login-poller", join(&[aws(ports), guard.clone(), database(&urls.login)])),
+        ("login-poller", join(&[aws(ports), traces(), guard.clone(), database(&urls.login)])),
         (
             "stop-ec2",
             join(&[
                 aws(ports),
+                traces(),
                 guard,
                 database(&urls.stop_ec2),
                 environment([("CLOUDAPP_INSTANCE_EVENTS_QUEUE_URL", "${queues_instance_events}".to_owned())]),
@@ -89,6 +96,7 @@ pub(crate) fn service(
     session_key: &str,
 ) -> Environment {
     let mut all = aws(ports);
+    all.extend(traces());
     all.extend(environment([
         ("CLOUDAPP_ISSUER", resources.issuer.clone()),
         ("CLOUDAPP_JWKS_URL", resources.jwks_url.clone()),

@@ -1,6 +1,6 @@
 """The real thing: the production example, applied by the real provider to an emulator, looked at, and destroyed.
 
-    apply [--hold FILE] [--keep-log]
+    apply [--hold FILE] [--record] [--work FOLDER]
 
 1. init with the S3 backend and its lock; plan; apply
 2. the internal load balancer is made as the chart's Ingress would make it; the second apply adds the alias
@@ -10,11 +10,12 @@
 6. torn down in the documented order, until nothing is left
 
 `--hold FILE` writes the outputs to FILE after 5 and waits for SIGINT or SIGTERM, so that CloudApp can be run on what
-Terraform made.
+Terraform made. `--record` keeps the state for the checks' own tests (`tests/recorded-state.json.gz`).
 """
 
 import argparse
 import contextlib
+import gzip
 import json
 import os
 import shutil
@@ -30,6 +31,7 @@ from pathlib import Path
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from . import drift, existing, roles
 from .plan import Plan
@@ -39,6 +41,7 @@ from .terraform import Terraform, TerraformFailed, environment, require_terrafor
 
 TERRAFORM = Path(__file__).resolve().parents[2]
 DOMAIN = "cloudapp.example.com"
+RECORDED = Path(__file__).resolve().parents[1] / "tests" / "recorded-state.json.gz"
 STATE_BUCKET = "cloudapp-terraform-state"
 
 
@@ -54,9 +57,14 @@ def emulator(work: Path):
         port = probe.getsockname()[1]
     log = work / "emulator.log"
     with log.open("w") as out:
-        process = subprocess.Popen([sys.executable, "-m", "cloudapp_checks.emulator", str(port)], stdout=out, stderr=out,
-                                   cwd=Path(__file__).resolve().parents[1], start_new_session=True,
-                                   env={**os.environ, "MOTO_IAM_LOAD_MANAGED_POLICIES": "true"})
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cloudapp_checks.emulator", str(port)],
+            stdout=out,
+            stderr=out,
+            cwd=Path(__file__).resolve().parents[1],
+            start_new_session=True,
+            env={**os.environ, "MOTO_IAM_LOAD_MANAGED_POLICIES": "true"},
+        )
     endpoint = f"http://127.0.0.1:{port}"
     try:
         deadline = time.monotonic() + 60
@@ -85,8 +93,13 @@ class Aws:
     def __call__(self, service: str, region: str = "eu-west-1"):
         if (service, region) not in self.clients:
             self.clients[service, region] = boto3.client(
-                service, region_name=region, endpoint_url=self.endpoint, aws_access_key_id="test", aws_secret_access_key="test",
-                config=Config(connect_timeout=5, read_timeout=60, retries={"max_attempts": 2}))
+                service,
+                region_name=region,
+                endpoint_url=self.endpoint,
+                aws_access_key_id="test",
+                aws_secret_access_key="test",
+                config=Config(connect_timeout=5, read_timeout=60, retries={"max_attempts": 2}),
+            )
         return self.clients[service, region]
 
 
@@ -103,20 +116,34 @@ def prepare(aws: Aws, work: Path) -> tuple[Path, list[str]]:
     aws("s3").create_bucket(Bucket=STATE_BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     zone = aws("route53").create_hosted_zone(Name="example.com", CallerReference="check")["HostedZone"]["Id"]
     variables = {
-        "region": "eu-west-1", "zones": ["eu-west-1a", "eu-west-1b", "eu-west-1c"], "domain": DOMAIN,
-        "zone_id": zone.rsplit("/", 1)[-1], "image_tag": "1.0.0", "lambda_folder": str(packages),
+        "region": "eu-west-1",
+        "zones": ["eu-west-1a", "eu-west-1b", "eu-west-1c"],
+        "domain": DOMAIN,
+        "zone_id": zone.rsplit("/", 1)[-1],
+        "image_tag": "1.0.0",
+        "lambda_folder": str(packages),
         "alarms_file": os.environ.get("CLOUDAPP_ALARMS", str(TERRAFORM.parent / "observability" / "alarms.json")),
-        "runbook_base_url": "https://runbooks.example.com", "admin_mail": ["admin@example.com"], "monthly_usd": 1500,
+        "runbook_base_url": "https://runbooks.example.com",
+        "admin_mail": ["admin@example.com"],
+        "monthly_usd": 1500,
         "cluster_admins": {"operators": "arn:aws:iam::123456789012:role/operators"},
-        "api_cidrs": ["203.0.113.0/24"], "ssh_cidrs": ["203.0.113.0/24"],
+        "api_cidrs": ["203.0.113.0/24"],
+        "ssh_cidrs": ["203.0.113.0/24"],
     }
     example = tree / "examples" / "production"
     # Against an emulator, a call that fails twice fails for good; without this the provider tries for minutes.
     (example / "emulator_override.tf").write_text(
-        'provider "aws" {\n  max_retries = 2\n}\n\nprovider "aws" {\n  alias       = "us_east_1"\n  max_retries = 2\n}\n')
+        'provider "aws" {\n  max_retries = 2\n}\n\nprovider "aws" {\n  alias       = "us_east_1"\n  max_retries = 2\n}\n'
+    )
     (example / "check.auto.tfvars.json").write_text(json.dumps(variables, indent=2))
-    backend = {"bucket": STATE_BUCKET, "region": "eu-west-1", "skip_credentials_validation": "true",
-               "skip_requesting_account_id": "true", "skip_metadata_api_check": "true", "use_path_style": "true"}
+    backend = {
+        "bucket": STATE_BUCKET,
+        "region": "eu-west-1",
+        "skip_credentials_validation": "true",
+        "skip_requesting_account_id": "true",
+        "skip_metadata_api_check": "true",
+        "use_path_style": "true",
+    }
     return example, [f"-backend-config={name}={value}" for name, value in backend.items()]
 
 
@@ -124,7 +151,10 @@ def play_the_controller(aws: Aws, values: dict) -> str:
     """Makes the internal load balancer as the AWS Load Balancer Controller would from the chart's Ingress."""
     ingress = values["ingress"]
     return aws("elbv2").create_load_balancer(
-        Name=ingress["loadBalancerName"], Scheme=ingress["scheme"], Type="application", Subnets=ingress["subnets"],
+        Name=ingress["loadBalancerName"],
+        Scheme=ingress["scheme"],
+        Type="application",
+        Subnets=ingress["subnets"],
         SecurityGroups=ingress["securityGroups"],
         Tags=[{"Key": "elbv2.k8s.aws/cluster", "Value": values["aws"]["clusterName"]}],
     )["LoadBalancers"][0]["LoadBalancerArn"]
@@ -133,8 +163,13 @@ def play_the_controller(aws: Aws, values: dict) -> str:
 def refuses_while_locked(terraform: Terraform, aws: Aws) -> None:
     """A second Terraform must not get past the state's lock."""
     lock = "cloudapp/terraform.tfstate.tflock"
-    aws("s3").put_object(Bucket=STATE_BUCKET, Key=lock, Body=json.dumps(
-        {"ID": "somebody-else", "Operation": "OperationTypeApply", "Who": "somebody@else", "Version": "1.11.4", "Path": "x"}).encode())
+    aws("s3").put_object(
+        Bucket=STATE_BUCKET,
+        Key=lock,
+        Body=json.dumps(
+            {"ID": "somebody-else", "Operation": "OperationTypeApply", "Who": "somebody@else", "Version": "1.11.4", "Path": "x"}
+        ).encode(),
+    )
     try:
         terraform.run("plan", "-lock-timeout=0s", seconds=120)
     except TerraformFailed as refused:
@@ -146,10 +181,21 @@ def refuses_while_locked(terraform: Terraform, aws: Aws) -> None:
         aws("s3").delete_object(Bucket=STATE_BUCKET, Key=lock)
 
 
+def attempt(judge, *arguments) -> str | None:
+    """Runs one judge; what it found, if anything."""
+    try:
+        judge(*arguments)
+    except (Failed, TerraformFailed, existing.NotThere, ClientError) as fault:
+        print(f"FAULT in {judge.__name__}", flush=True)
+        return str(fault)
+    return None
+
+
 def judge_drift(terraform: Terraform) -> None:
     """A plan after the apply: nothing but what is listed, and nothing listed that is no longer needed."""
-    code, _ = terraform.run("plan", "-detailed-exitcode", "-out=second.tfplan", seconds=300, accept=(0, 2))
+    code, _ = terraform.run("plan", "-detailed-exitcode", "-out=second.tfplan", seconds=600, accept=(0, 2))
     plan = terraform.show("second.tfplan")
+    (terraform.log.parent / "second-plan.json").write_text(json.dumps(plan))
     allowed = drift.read_allowed()
     faults, used = drift.unexplained(plan, allowed) if code == 2 else ([], set())
     if faults:
@@ -183,8 +229,8 @@ def judge_roles(state: dict, values: dict) -> None:
 def tear_down(terraform: Terraform, aws: Aws, balancer: str) -> None:
     """In the documented order: the Ingress first, then protection off, then everything."""
     aws("elbv2").delete_load_balancer(LoadBalancerArn=balancer)
-    terraform.run("apply", "-auto-approve", "-var=protected=false", "-var=services_balancer_exists=false", seconds=400)
-    terraform.run("destroy", "-auto-approve", "-var=protected=false", "-var=services_balancer_exists=false", seconds=580)
+    terraform.run("apply", "-auto-approve", "-var=protected=false", "-var=services_balancer_exists=false", seconds=900)
+    terraform.run("destroy", "-auto-approve", "-var=protected=false", "-var=services_balancer_exists=false", seconds=1200)
     left = terraform.show().get("values")
     if left:
         raise Failed(f"the state still holds resources: {json.dumps(left)[:500]}")
@@ -206,35 +252,55 @@ def hold(file: Path, terraform: Terraform, endpoint: str) -> None:
         signal.pause()
 
 
-def cycle(work: Path, hold_file: Path | None) -> None:
+def record(state: dict, work: Path, endpoint: str) -> None:
+    """Keeps a state that all judges accepted, without what differs from run to run."""
+    text = json.dumps(state).replace(str(work), "WORK").replace(endpoint, "http://emulator")
+    # No time in the file: the same state gives the same bytes.
+    RECORDED.write_bytes(gzip.compress(text.encode(), mtime=0))
+    print(f"recorded in {RECORDED.relative_to(TERRAFORM)}")
+
+
+def cycle(work: Path, hold_file: Path | None, keep: bool) -> None:
     """All of it."""
     with emulator(work) as (endpoint, emulator_log):
         aws = Aws(endpoint)
         example, backend = prepare(aws, work)
         terraform = Terraform(example, environment(endpoint), work / "terraform.log")
         try:
-            terraform.run("init", *backend, seconds=180)
-            terraform.run("plan", "-out=first.tfplan", seconds=300)
-            terraform.run("apply", "first.tfplan", seconds=580)
+            terraform.run("init", *backend, seconds=300)
+            terraform.run("plan", "-out=first.tfplan", seconds=600)
+            terraform.run("apply", "first.tfplan", seconds=1200)
             values = terraform.output("helm_values")
             balancer = play_the_controller(aws, values)
-            terraform.run("apply", "-auto-approve", "-var=services_balancer_exists=true", seconds=300)
+            terraform.run("apply", "-auto-approve", "-var=services_balancer_exists=true", seconds=900)
             terraform.environment["TF_VAR_services_balancer_exists"] = "true"
-            judge_drift(terraform)
             state = terraform.show()
             (work / "state.json").write_text(json.dumps(state))
-            judge_policies(state)
-            judge_roles(state, values)
-            existing.judge(aws, Plan(state), values)
-            refuses_while_locked(terraform, aws)
+            # All of them, whatever the others say: a run takes minutes.
+            faults = list(
+                filter(
+                    None,
+                    (
+                        attempt(judge_drift, terraform),
+                        attempt(judge_policies, state),
+                        attempt(judge_roles, state, values),
+                        attempt(existing.judge, aws, values),
+                        attempt(refuses_while_locked, terraform, aws),
+                    ),
+                )
+            )
+            if keep and not faults:
+                record(state, work, endpoint)
             if hold_file:
                 hold(hold_file, terraform, endpoint)
             del terraform.environment["TF_VAR_services_balancer_exists"]
-            tear_down(terraform, aws, balancer)
+            faults += filter(None, [attempt(tear_down, terraform, aws, balancer)])
         finally:
             missing = sorted({line.strip() for line in emulator_log.read_text().splitlines() if "NotImplementedError" in line})
             if missing:
                 print("the emulator was asked for what it does not have:\n  " + "\n  ".join(missing), file=sys.stderr)
+        if faults:
+            raise Failed("\n\n".join(faults))
         if missing:
             raise Failed("see above: add it to emulator.py, or leave the call out")
 
@@ -244,13 +310,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="apply", description="Applies the production example to an emulator and judges it.")
     parser.add_argument("--hold", type=Path, metavar="FILE", help="write the outputs to FILE and wait before tearing down")
     parser.add_argument("--work", type=Path, metavar="FOLDER", help="a new folder for logs and state, kept; else a temporary one")
+    parser.add_argument("--record", action="store_true", help="keep the state for the checks' own tests")
     arguments = parser.parse_args()
     require_terraform()
     work = arguments.work or Path(tempfile.mkdtemp(prefix="cloudapp-terraform-"))
     work.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     try:
-        cycle(work, arguments.hold)
+        cycle(work, arguments.hold, arguments.record)
     except (Failed, TerraformFailed) as failure:
         sys.exit(f"\nFAILED after {time.monotonic() - started:.0f} s: {failure}\n\nlogs: {work}")
     print(f"all good in {time.monotonic() - started:.0f} s")

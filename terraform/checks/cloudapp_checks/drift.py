@@ -10,8 +10,11 @@ ALLOWED = Path(__file__).parent / "drift.json"
 def changed(before, after, path: str = "") -> set[str]:
     """The attributes in which two values differ: `a.b` for `b` in the block `a`, without positions."""
     if isinstance(before, dict) and isinstance(after, dict):
-        return {one for key in before.keys() | after.keys()
-                for one in changed(before.get(key), after.get(key), f"{path}.{key}" if path else key)}
+        return {
+            one
+            for key in before.keys() | after.keys()
+            for one in changed(before.get(key), after.get(key), f"{path}.{key}" if path else key)
+        }
     if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         return {one for b, a in zip(before, after) for one in changed(b, a, path)}
     return set() if before == after else {path}
@@ -29,7 +32,10 @@ def unexplained(plan: dict, allowed: dict) -> tuple[list[str], set[str]]:
             continue
         change = resource["change"]
         attributes = changed(change["before"], change["after"]) | {
-            name for name, unknown in (change.get("after_unknown") or {}).items() if unknown is True and change["before"].get(name) is not None}
+            name
+            for name, unknown in (change.get("after_unknown") or {}).items()
+            if unknown is True and change["before"].get(name) is not None
+        }
         for attribute in sorted(attributes):
             entry = f"{resource['type']}.{attribute}"
             if entry in allowed:

@@ -12,12 +12,15 @@ import sys
 
 from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
 from moto.budgets.responses import BudgetsResponse
+from moto.cognitoidp.models import CognitoIdpUserPool
 from moto.core.responses import ActionResult, EmptyResult
 from moto.ec2.models import ec2_backends
 from moto.eks import urls as eks_urls
 from moto.eks.exceptions import ResourceNotFoundException
 from moto.eks.responses import EKSResponse
+from moto.route53.responses import Route53
 from moto.sqs.models import Queue
+from moto.wafv2.models import WAFV2Backend
 
 
 def _now() -> datetime.datetime:
@@ -50,9 +53,15 @@ def create_addon(self: EKSResponse):
     """CreateAddon, UpdateAddon: kept as told, active at once."""
     cluster, name = self._get_param("name"), self._get_param("addonName")
     addon = {
-        "addonName": name, "clusterName": cluster, "status": "ACTIVE", "addonVersion": self._get_param("addonVersion") or "v1.12.1-eksbuild.1",
-        "addonArn": _arn(self, "addon", cluster, name), "createdAt": _now(), "modifiedAt": _now(),
-        "tags": self._get_param("tags") or {}, "configurationValues": self._get_param("configurationValues") or "",
+        "addonName": name,
+        "clusterName": cluster,
+        "status": "ACTIVE",
+        "addonVersion": self._get_param("addonVersion") or "v1.12.1-eksbuild.1",
+        "addonArn": _arn(self, "addon", cluster, name),
+        "createdAt": _now(),
+        "modifiedAt": _now(),
+        "tags": self._get_param("tags") or {},
+        "configurationValues": self._get_param("configurationValues") or "",
         "health": {"issues": []},
     }
     KEPT.addons[cluster, name] = addon
@@ -76,9 +85,14 @@ def create_access_entry(self: EKSResponse):
     """CreateAccessEntry."""
     cluster, principal = self._get_param("name"), self._get_param("principalArn")
     entry = {
-        "clusterName": cluster, "principalArn": principal, "kubernetesGroups": self._get_param("kubernetesGroups") or [],
-        "accessEntryArn": _arn(self, "access-entry", cluster, principal), "createdAt": _now(), "modifiedAt": _now(),
-        "tags": self._get_param("tags") or {}, "username": self._get_param("username") or principal,
+        "clusterName": cluster,
+        "principalArn": principal,
+        "kubernetesGroups": self._get_param("kubernetesGroups") or [],
+        "accessEntryArn": _arn(self, "access-entry", cluster, principal),
+        "createdAt": _now(),
+        "modifiedAt": _now(),
+        "tags": self._get_param("tags") or {},
+        "username": self._get_param("username") or principal,
         "type": self._get_param("type") or "STANDARD",
     }
     KEPT.entries[cluster, principal] = entry
@@ -88,7 +102,9 @@ def create_access_entry(self: EKSResponse):
 
 def describe_access_entry(self: EKSResponse):
     """DescribeAccessEntry."""
-    return ActionResult({"accessEntry": _found(KEPT.entries, self._get_param("name"), self._get_param("principalArn"), "access entry")})
+    return ActionResult(
+        {"accessEntry": _found(KEPT.entries, self._get_param("name"), self._get_param("principalArn"), "access entry")}
+    )
 
 
 def delete_access_entry(self: EKSResponse):
@@ -102,7 +118,12 @@ def delete_access_entry(self: EKSResponse):
 def associate_access_policy(self: EKSResponse):
     """AssociateAccessPolicy."""
     cluster, principal = self._get_param("name"), self._get_param("principalArn")
-    policy = {"policyArn": self._get_param("policyArn"), "accessScope": self._get_param("accessScope"), "associatedAt": _now(), "modifiedAt": _now()}
+    policy = {
+        "policyArn": self._get_param("policyArn"),
+        "accessScope": self._get_param("accessScope"),
+        "associatedAt": _now(),
+        "modifiedAt": _now(),
+    }
     KEPT.policies[cluster, principal].append(policy)
     return ActionResult({"clusterName": cluster, "principalArn": principal, "associatedAccessPolicy": policy})
 
@@ -138,7 +159,9 @@ def patch_clusters() -> None:
     def without_group(self: EKSResponse):
         cluster = self.eks_backend.clusters.get(self._get_param("name"))
         answer = delete(self)
-        ec2_backends[self.current_account][self.region].delete_security_group(group_id=cluster.resources_vpc_config["clusterSecurityGroupId"])
+        ec2_backends[self.current_account][self.region].delete_security_group(
+            group_id=cluster.resources_vpc_config["clusterSecurityGroupId"]
+        )
         return answer
 
     EKSResponse.create_cluster, EKSResponse.delete_cluster = with_group, without_group
@@ -146,22 +169,64 @@ def patch_clusters() -> None:
 
 def patch_eks() -> None:
     """Add-ons and access entries."""
-    for operation in (create_addon, describe_addon, delete_addon, create_access_entry, describe_access_entry, delete_access_entry,
-                      associate_access_policy, list_associated_access_policies, disassociate_access_policy):
+    for operation in (
+        create_addon,
+        describe_addon,
+        delete_addon,
+        create_access_entry,
+        describe_access_entry,
+        delete_access_entry,
+        associate_access_policy,
+        list_associated_access_policies,
+        disassociate_access_policy,
+    ):
         setattr(EKSResponse, operation.__name__, operation)
     EKSResponse.update_addon = create_addon
     cluster = "{0}/clusters/(?P<name>[^/]+)"
-    for path in ("/addons$", "/addons/(?P<addonName>[^/]+)$", "/addons/(?P<addonName>[^/]+)/update$", "/access-entries$",
-                 "/access-entries/(?P<principalArn>.+)/access-policies/(?P<policyArn>.+)$",
-                 "/access-entries/(?P<principalArn>.+)/access-policies$", "/access-entries/(?P<principalArn>.+)$"):
+    for path in (
+        "/addons$",
+        "/addons/(?P<addonName>[^/]+)$",
+        "/addons/(?P<addonName>[^/]+)/update$",
+        "/access-entries$",
+        "/access-entries/(?P<principalArn>.+)/access-policies/(?P<policyArn>.+)$",
+        "/access-entries/(?P<principalArn>.+)/access-policies$",
+        "/access-entries/(?P<principalArn>.+)$",
+    ):
         eks_urls.url_paths[cluster + path] = eks_urls.response.dispatch
 
 
 def patch_autoscaling() -> None:
-    """Tags of scalable targets, which the provider reads after every change."""
-    ApplicationAutoScalingResponse.list_tags_for_resource = lambda self: '{"Tags": {}}'
-    ApplicationAutoScalingResponse.tag_resource = lambda self: "{}"
-    ApplicationAutoScalingResponse.untag_resource = lambda self: "{}"
+    """Tags of scalable targets."""
+    tags: dict[str, dict] = {}
+    register = ApplicationAutoScalingResponse.register_scalable_target
+
+    def keeping_tags(self: ApplicationAutoScalingResponse) -> str:
+        answer = register(self)
+        arn = json.loads(answer or "{}").get("ScalableTargetARN")
+        if arn and self._get_param("Tags"):
+            tags[arn] = self._get_param("Tags")
+        return answer
+
+    def tag(self: ApplicationAutoScalingResponse) -> str:
+        tags.setdefault(self._get_param("ResourceARN"), {}).update(self._get_param("Tags"))
+        return "{}"
+
+    def list_tags(self: ApplicationAutoScalingResponse) -> str:
+        return json.dumps({"Tags": tags.get(self._get_param("ResourceARN"), {})})
+
+    ApplicationAutoScalingResponse.register_scalable_target = keeping_tags
+    ApplicationAutoScalingResponse.tag_resource = tag
+    ApplicationAutoScalingResponse.list_tags_for_resource = list_tags
+
+
+def patch_identity() -> None:
+    """moto forgets of a user pool what an update does not repeat, names and tags among it; and its tier."""
+    update = CognitoIdpUserPool.update_extended_config
+
+    def merged(self: CognitoIdpUserPool, config: dict) -> None:
+        update(self, {"UserPoolTier": "ESSENTIALS", **getattr(self, "extended_config", {}), **(config or {})})
+
+    CognitoIdpUserPool.update_extended_config = merged
 
 
 def describe_subscribers_for_notification(self: BudgetsResponse) -> str:
@@ -201,8 +266,33 @@ def patch_queues() -> None:
         set_attributes(self, attributes, now)
         if "Policy" not in attributes:
             self.policy = before
+        self.redrive_allow_policy = self.redrive_allow_policy or None
 
     Queue._set_attributes = keeping_the_policy
+
+
+def patch_zones() -> None:
+    """A zone that is made with a VPC is private; moto wants to be told so as well."""
+    create = Route53.create_hosted_zone
+
+    def private_with_a_vpc(self: Route53):
+        if self._get_param("VPC.VPCId"):
+            ask = self._get_bool_param
+            self._get_bool_param = lambda name, default=None: name == "HostedZoneConfig.PrivateZone" or ask(name, default)
+        return create(self)
+
+    Route53.create_hosted_zone = private_with_a_vpc
+
+
+def patch_firewalls() -> None:
+    """On a busy machine a reply gets lost, the SDK asks again, and moto then finds the first answer in its way."""
+    create = WAFV2Backend.create_web_acl
+
+    def once(self: WAFV2Backend, name: str, visibility_config: dict, *arguments, **others):
+        made = [acl for acl in list(self.wacls.values()) if acl.name == name and acl.visibility_config == visibility_config]
+        return made[0] if made else create(self, name, visibility_config, *arguments, **others)
+
+    WAFV2Backend.create_web_acl = once
 
 
 def main() -> None:
@@ -212,7 +302,11 @@ def main() -> None:
     patch_autoscaling()
     patch_budgets()
     patch_queues()
+    patch_zones()
+    patch_identity()
+    patch_firewalls()
     from moto.server import main as serve
+
     serve(["-H", "127.0.0.1", "-p", sys.argv[1]])
 
 

@@ -95,14 +95,16 @@ def applies(statement: dict, request: Request) -> bool:
     if not any(matches(resource, request.resource) for resource in as_list(statement["Resource"])):
         return False
     context = {key.lower(): [str(value) for value in as_list(values)] for key, values in request.context.items()}
-    return all(condition_holds(operator, key, [str(value) for value in as_list(wanted)], context)
-               for operator, keys in statement.get("Condition", {}).items() for key, wanted in keys.items())
+    return all(
+        condition_holds(operator, key, [str(value) for value in as_list(wanted)], context)
+        for operator, keys in statement.get("Condition", {}).items()
+        for key, wanted in keys.items()
+    )
 
 
 def decide(documents: list[dict], request: Request) -> Decision:
     """What a principal's own policies say: a deny wins, and what nothing allows is not allowed."""
-    speaking = [statement for document in documents for statement in statements(document)
-                if applies(statement, request)]
+    speaking = [statement for document in documents for statement in statements(document) if applies(statement, request)]
     if any(statement["Effect"] == "Deny" for statement in speaking):
         return Decision.DENIED
     return Decision.ALLOWED if speaking else Decision.NOT_ALLOWED
@@ -120,5 +122,6 @@ def decide_all(documents: list[dict], requests: list[Request]) -> Decision:
 def denied_by_key(key_policy: dict, action: str, principal_arn: str) -> bool:
     """Whether a KMS key's own policy denies an action to a role of this account, whatever IAM says."""
     request = Request(action, "*", {"aws:PrincipalArn": principal_arn})
-    return any(statement["Effect"] == "Deny" and applies({**statement, "Resource": "*"}, request)
-               for statement in statements(key_policy))
+    return any(
+        statement["Effect"] == "Deny" and applies({**statement, "Resource": "*"}, request) for statement in statements(key_policy)
+    )

@@ -2,8 +2,6 @@
 
 import json
 
-from .plan import Plan
-
 
 class NotThere(AssertionError):
     """Something that the programs rely on is missing or different."""
@@ -14,11 +12,17 @@ def _expect(holds: bool, what: str) -> None:
         raise NotThere(what)
 
 
-def judge(aws, plan: Plan, values: dict) -> None:
+def judge(aws, values: dict) -> None:
     """Looks at queues, events, functions, identity, gateway, statistics, keys, the launch, the alias, what Helm gets."""
     checks = (_queues, _events, _functions, _identity, _gateway, _statistics, _authority, _machines, _alias, _values)
+    wrong = []
     for check in checks:
-        check(aws, values)
+        try:
+            check(aws, values)
+        except NotThere as fault:
+            wrong.append(str(fault))
+    if wrong:
+        raise NotThere("boto3 finds:\n  " + "\n  ".join(wrong))
     print(f"boto3: {len(checks)} looks at what exists")
 
 
@@ -30,7 +34,10 @@ def _queues(aws, values) -> None:
         dead = json.loads(attributes["RedrivePolicy"])["deadLetterTargetArn"]
         _expect(dead.endswith(f":{name}-dlq"), f"{name} has no dead-letter queue")
         _expect(int(attributes["VisibilityTimeout"]) == visibility, f"{name}: visibility is {attributes['VisibilityTimeout']}")
-    _expect(values["provisionInstance"]["loginQueueUrl"] == sqs.get_queue_url(QueueName="cloudapp-login")["QueueUrl"], "the chart gets another login queue")
+    _expect(
+        values["provisionInstance"]["loginQueueUrl"] == sqs.get_queue_url(QueueName="cloudapp-login")["QueueUrl"],
+        "the chart gets another login queue",
+    )
 
 
 def _events(aws, values) -> None:
@@ -41,25 +48,45 @@ def _events(aws, values) -> None:
         _expect(pattern["source"] == ["aws.ec2"] and rule["State"] == "ENABLED", f"{rule['Name']} hears something else")
         kinds |= set(pattern["detail-type"])
         targets = events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
-        _expect([target["Arn"].rsplit(":", 1)[-1] for target in targets] == ["cloudapp-instance-events"], f"{rule['Name']} tells somebody else")
-    _expect(kinds == {"EC2 Instance State-change Notification", "EC2 Spot Instance Interruption Warning"}, f"EventBridge hears {kinds}")
+        _expect(
+            [target["Arn"].rsplit(":", 1)[-1] for target in targets] == ["cloudapp-instance-events"],
+            f"{rule['Name']} tells somebody else",
+        )
+    _expect(
+        kinds == {"EC2 Instance State-change Notification", "EC2 Spot Instance Interruption Warning"}, f"EventBridge hears {kinds}"
+    )
 
 
 def _functions(aws, values) -> None:
     functions = aws("lambda")
     wanted = {
         "cloudapp-auth": {"CLOUDAPP_ADMIN_TOPIC_ARN", "CLOUDAPP_FIRST_SEEN_BUCKET", "CLOUDAPP_WEB_URL"},
-        "cloudapp-login-poller": {"CLOUDAPP_ISSUER", "CLOUDAPP_JWKS_URL", "CLOUDAPP_CLIENT_ID", "DATABASE_URL", "CLOUDAPP_DATABASE_AUTH"},
-        "cloudapp-stop-ec2": {"CLOUDAPP_ISSUER", "CLOUDAPP_JWKS_URL", "CLOUDAPP_CLIENT_ID", "DATABASE_URL", "CLOUDAPP_DATABASE_AUTH",
-                              "CLOUDAPP_INSTANCE_EVENTS_QUEUE_URL"},
+        "cloudapp-login-poller": {
+            "CLOUDAPP_ISSUER",
+            "CLOUDAPP_JWKS_URL",
+            "CLOUDAPP_CLIENT_ID",
+            "DATABASE_URL",
+            "CLOUDAPP_DATABASE_AUTH",
+            "CLOUDAPP_DATABASE_CONNECTIONS",
+        },
+        "cloudapp-stop-ec2": {
+            "CLOUDAPP_ISSUER",
+            "CLOUDAPP_JWKS_URL",
+            "CLOUDAPP_CLIENT_ID",
+            "DATABASE_URL",
+            "CLOUDAPP_DATABASE_AUTH",
+            "CLOUDAPP_DATABASE_CONNECTIONS",
+            "CLOUDAPP_INSTANCE_EVENTS_QUEUE_URL",
+        },
     }
     for name, variables in wanted.items():
         found = functions.get_function_configuration(FunctionName=name)
         environment = found["Environment"]["Variables"]
         _expect(variables | {"RUST_LOG", "CLOUDAPP_LOG_FORMAT"} == set(environment), f"{name} is told {sorted(environment)}")
         _expect(found["Runtime"] == "provided.al2023" and found["Handler"] == "bootstrap", f"{name} has another runtime")
-    mappings = functions.list_event_source_mappings(FunctionName="cloudapp-login-poller")["EventSourceMappings"]
-    _expect([one["EventSourceArn"].rsplit(":", 1)[-1] for one in mappings] == ["cloudapp-login"], "login-poller reads another queue")
+    mappings = functions.list_event_source_mappings()["EventSourceMappings"]
+    wiring = [(one["EventSourceArn"].rsplit(":", 1)[-1], one["FunctionArn"].rsplit(":", 1)[-1]) for one in mappings]
+    _expect(wiring == [("cloudapp-login", "cloudapp-login-poller")], f"queues are read by {wiring}")
 
 
 def _identity(aws, values) -> None:
@@ -82,15 +109,23 @@ def _gateway(aws, values) -> None:
     routes = {route["RouteKey"]: route for route in gateway.get_routes(ApiId=api)["Items"]}
     _expect(set(routes) == {"GET /executions/{id}", "POST /instances/{id}/force-stop"}, f"the routes are {sorted(routes)}")
     _expect(all(route["AuthorizationType"] == "JWT" for route in routes.values()), "a route wants no token")
-    authorizer = gateway.get_authorizers(ApiId=api)["Items"][0]["JwtConfiguration"]
-    _expect(authorizer == {"Issuer": values["token"]["issuer"], "Audience": [values["token"]["clientId"]]}, "the authorizer trusts others")
+    identities = {route["AuthorizerId"] for route in routes.values()}
+    _expect(len(identities) == 1, "routes trust different issuers")
+    authorizer = gateway.get_authorizer(ApiId=api, AuthorizerId=identities.pop())["JwtConfiguration"]
+    _expect(
+        authorizer == {"Issuer": values["token"]["issuer"], "Audience": [values["token"]["clientId"]]},
+        "the authorizer trusts others",
+    )
 
 
 def _statistics(aws, values) -> None:
     stats = values["viewStats"]
     table = aws("glue").get_table(DatabaseName=stats["athenaDatabase"], Name=stats["athenaTable"])["Table"]
     bucket = values["provisionInstance"]["eventsBucket"]
-    _expect(table["StorageDescriptor"]["Location"] == f"s3://{bucket}/instance_events/", "the table lies elsewhere than events are written")
+    _expect(
+        table["StorageDescriptor"]["Location"] == f"s3://{bucket}/instance_events/",
+        "the table lies elsewhere than events are written",
+    )
     _expect([key["Name"] for key in table["PartitionKeys"]] == ["tier", "dt"], "the partitions are others")
     _expect(table["Parameters"]["storage.location.template"].endswith("tier=${tier}/dt=${dt}/"), "the projection finds nothing")
     group = aws("athena").get_work_group(WorkGroup=stats["athenaWorkgroup"])["WorkGroup"]["Configuration"]
@@ -108,9 +143,15 @@ def _machines(aws, values) -> None:
     machines = values["provisionInstance"]
     image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
     found = ec2.run_instances(
-        ImageId=image, InstanceType="t3.micro", MinCount=1, MaxCount=1, SubnetId=machines["subnets"][0], SecurityGroupIds=machines["securityGroups"],
+        ImageId=image,
+        InstanceType="t3.micro",
+        MinCount=1,
+        MaxCount=1,
+        SubnetId=machines["subnets"][0],
+        SecurityGroupIds=machines["securityGroups"],
         MetadataOptions={"HttpTokens": "required", "HttpPutResponseHopLimit": 1},
-        TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "cloudapp:managed", "Value": "true"}]}])["Instances"][0]
+        TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "cloudapp:managed", "Value": "true"}]}],
+    )["Instances"][0]
     try:
         _expect(found["VpcId"] == values["aws"]["vpcId"], "machines are in another VPC")
         subnet = ec2.describe_subnets(SubnetIds=[machines["subnets"][0]])["Subnets"][0]
@@ -125,19 +166,21 @@ def _alias(aws, values) -> None:
     zone = next(zone for zone in route53.list_hosted_zones()["HostedZones"] if zone["Name"] == host)
     _expect(zone["Config"]["PrivateZone"], "the services' zone is public")
     records = route53.list_resource_record_sets(HostedZoneId=zone["Id"])["ResourceRecordSets"]
-    alias = next(record["AliasTarget"]["DNSName"] for record in records if record["Name"] == host and record["Type"] == "A")
+    aliases = [record["AliasTarget"]["DNSName"] for record in records if record["Name"] == host and record["Type"] == "A"]
     balancer = aws("elbv2").describe_load_balancers(Names=[values["ingress"]["loadBalancerName"]])["LoadBalancers"][0]
-    _expect(balancer["DNSName"] in alias, f"the services' name leads to {alias}")
+    _expect(len(aliases) == 1 and balancer["DNSName"] in aliases[0], f"the services' name leads to {aliases}")
 
 
 def _values(aws, values) -> None:
     """Nothing that Helm gets is empty, and nothing is a secret."""
+
     def leaves(value, path=""):
         if isinstance(value, dict):
             for key, inner in value.items():
                 yield from leaves(inner, f"{path}.{key}")
         else:
             yield path, value
+
     for path, value in leaves(values):
         _expect(value not in (None, "") and (value != [] or path == ".podSecurityGroups"), f"helm_values{path} is empty")
     text = json.dumps(values)
@@ -157,7 +200,11 @@ def leftovers(aws, *own_buckets: str) -> list[str]:
     found += [one["AllocationId"] for one in aws("ec2").describe_addresses()["Addresses"]]
     found += [one["VpcId"] for one in aws("ec2").describe_vpcs()["Vpcs"] if not one["IsDefault"]]
     found += [one["RoleName"] for one in aws("iam").list_roles()["Roles"] if one["RoleName"].startswith("cloudapp")]
-    found += [one["logGroupName"] for region in ("eu-west-1", "us-east-1") for one in aws("logs", region).describe_log_groups()["logGroups"]]
+    found += [
+        one["logGroupName"]
+        for region in ("eu-west-1", "us-east-1")
+        for one in aws("logs", region).describe_log_groups()["logGroups"]
+    ]
     found += [one["Id"] for one in aws("cognito-idp").list_user_pools(MaxResults=60)["UserPools"]]
     found += [one["repositoryName"] for one in aws("ecr").describe_repositories()["repositories"]]
     found += [one["Name"] for one in aws("secretsmanager").list_secrets()["SecretList"]]

@@ -43,8 +43,11 @@ class Plan:
         if not values:
             raise ValueError("neither a plan nor a state: expected planned_values or values")
         self.document = document
-        self.resources = [Resource(found["address"], found["type"], found["values"])
-                          for found in _resources(values["root_module"]) if found["mode"] == "managed"]
+        self.resources = [
+            Resource(found["address"], found["type"], found["values"])
+            for found in _resources(values["root_module"])
+            if found["mode"] == "managed"
+        ]
 
     @classmethod
     def read(cls, path: Path) -> "Plan":

@@ -25,8 +25,15 @@ class Terraform:
         started = time.monotonic()
         print(f"terraform {' '.join(arguments)[:100]} …", end=" ", flush=True)
         try:
-            done = subprocess.run(["terraform", *arguments], cwd=self.folder, env=self.environment, capture_output=True,
-                                  text=True, timeout=seconds, check=False)
+            done = subprocess.run(
+                ["terraform", *arguments],
+                cwd=self.folder,
+                env=self.environment,
+                capture_output=True,
+                text=True,
+                timeout=seconds,
+                check=False,
+            )
         except subprocess.TimeoutExpired as late:
             # Terraform's own children end with it; a lock it held is cleared with the emulator.
             raise TerraformFailed(f"terraform {arguments[0]} was not done after {seconds} s") from late
@@ -34,7 +41,9 @@ class Terraform:
         with self.log.open("a") as log:
             log.write(f"\n===== terraform {' '.join(arguments)}\n{done.stdout[-200_000:]}\n{done.stderr}\n")
         if done.returncode not in accept:
-            raise TerraformFailed(f"terraform {arguments[0]} ended with {done.returncode}:\n{done.stderr[-6000:] or done.stdout[-6000:]}")
+            raise TerraformFailed(
+                f"terraform {arguments[0]} ended with {done.returncode}:\n{done.stderr[-6000:] or done.stdout[-6000:]}"
+            )
         return done.returncode, done.stdout
 
     def show(self, what: str | None = None) -> dict:
@@ -68,10 +77,16 @@ def environment(endpoint: str) -> dict[str, str]:
         kept["TF_CLI_CONFIG_FILE"] = str(_mirror_configuration(Path(mirror)))
     return {
         **kept,
-        "AWS_ENDPOINT_URL": endpoint, "AWS_REGION": "eu-west-1",
-        "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_EC2_METADATA_DISABLED": "true", "AWS_MAX_ATTEMPTS": "2",
-        "TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1", "TF_CLI_ARGS": "-no-color",
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_REGION": "eu-west-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_MAX_ATTEMPTS": "2",
+        "TF_IN_AUTOMATION": "1",
+        "TF_INPUT": "0",
+        "CHECKPOINT_DISABLE": "1",
+        "TF_CLI_ARGS": "-no-color",
     }
 
 
@@ -80,6 +95,8 @@ def _mirror_configuration(mirror: Path) -> Path:
     folder = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "cloudapp"
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "terraform-mirror.tfrc"
-    file.write_text("disable_checkpoint = true\nprovider_installation {\n  filesystem_mirror {\n"
-                    f"    path = {json.dumps(str(mirror))}\n  }}\n}}\n")
+    file.write_text(
+        "disable_checkpoint = true\nprovider_installation {\n  filesystem_mirror {\n"
+        f"    path = {json.dumps(str(mirror))}\n  }}\n}}\n"
+    )
     return file

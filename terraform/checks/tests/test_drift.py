@@ -6,8 +6,16 @@ from cloudapp_checks.drift import changed, unexplained
 
 
 def plan(before, after, actions=("update",), unknown=None) -> dict:
-    return {"resource_changes": [{"address": "a.b", "type": "aws_thing", "mode": "managed",
-                                  "change": {"actions": list(actions), "before": before, "after": after, "after_unknown": unknown or {}}}]}
+    return {
+        "resource_changes": [
+            {
+                "address": "a.b",
+                "type": "aws_thing",
+                "mode": "managed",
+                "change": {"actions": list(actions), "before": before, "after": after, "after_unknown": unknown or {}},
+            }
+        ]
+    }
 
 
 class Drift(unittest.TestCase):

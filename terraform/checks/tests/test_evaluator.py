@@ -2,8 +2,7 @@
 
 import unittest
 
-from cloudapp_checks.evaluator import (Decision, Request, UnknownCondition, arn_matches, decide, decide_all,
-                                       denied_by_key, matches)
+from cloudapp_checks.evaluator import Decision, Request, UnknownCondition, arn_matches, decide, decide_all, denied_by_key, matches
 
 
 def policy(**statement) -> list[dict]:
@@ -83,8 +82,17 @@ class Conditions(unittest.TestCase):
 
 class Keys(unittest.TestCase):
     def test_a_key_policys_deny_spares_whom_it_names(self):
-        key = {"Statement": [{"Effect": "Deny", "Principal": {"AWS": "*"}, "Action": "kms:Sign", "Resource": "*",
-                              "Condition": {"ArnNotEquals": {"aws:PrincipalArn": "arn:aws:iam::1:role/signer"}}}]}
+        key = {
+            "Statement": [
+                {
+                    "Effect": "Deny",
+                    "Principal": {"AWS": "*"},
+                    "Action": "kms:Sign",
+                    "Resource": "*",
+                    "Condition": {"ArnNotEquals": {"aws:PrincipalArn": "arn:aws:iam::1:role/signer"}},
+                }
+            ]
+        }
         self.assertFalse(denied_by_key(key, "kms:Sign", "arn:aws:iam::1:role/signer"))
         self.assertTrue(denied_by_key(key, "kms:Sign", "arn:aws:iam::1:role/admin"))
         self.assertFalse(denied_by_key(key, "kms:GetPublicKey", "arn:aws:iam::1:role/admin"))

@@ -36,7 +36,7 @@ module "trail_bucket" {
   ]
 }
 
-# Load balancers write with S3's own keys only.
+# Load balancers write with S3's own keys only. AWS documents no condition for this service; the folder is the account's.
 module "access_bucket" {
   source = "../bucket"
 
@@ -50,8 +50,7 @@ module "access_bucket" {
     Effect    = "Allow"
     Principal = { Service = "logdelivery.elasticloadbalancing.amazonaws.com" }
     Action    = "s3:PutObject"
-    Resource  = "arn:${var.context.partition}:s3:::${local.access_bucket}/*/AWSLogs/${var.context.account_id}/*"
-    Condition = { StringEquals = { "aws:SourceAccount" = var.context.account_id } }
+    Resource  = [for prefix in var.access_log_prefixes : "arn:${var.context.partition}:s3:::${local.access_bucket}/${prefix}/AWSLogs/${var.context.account_id}/*"]
   }]
 }
 

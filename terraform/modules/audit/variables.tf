@@ -34,6 +34,13 @@ variable "log_retention_days" {
   nullable    = false
 }
 
+variable "access_log_prefixes" {
+  description = "Folders that load balancers write their access logs into."
+  type        = set(string)
+  default     = ["web", "web-connections"]
+  nullable    = false
+}
+
 variable "force_destroy" {
   description = "Whether destroying the buckets destroys what is in them."
   type        = bool

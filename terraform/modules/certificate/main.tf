@@ -4,7 +4,6 @@ resource "aws_acm_certificate" "this" {
   domain_name               = var.names[0]
   subject_alternative_names = slice(var.names, 1, length(var.names))
   validation_method         = "DNS"
-  key_algorithm             = "EC_prime256v1"
 
   options {
     certificate_transparency_logging_preference = "ENABLED"

@@ -37,7 +37,7 @@ variable "database_name" {
 variable "engine_version" {
   description = "Aurora PostgreSQL's version."
   type        = string
-  default     = "16.6"
+  default     = "16.8"
   nullable    = false
 }
 
@@ -49,7 +49,7 @@ variable "engine_family" {
 
   validation {
     condition     = startswith(var.engine_version, "${trimprefix(var.engine_family, "aurora-postgresql")}.")
-    error_message = "engine_family must be of the same major version as engine_version, such as aurora-postgresql16 for 16.6."
+    error_message = "engine_family must be of the same major version as engine_version, such as aurora-postgresql16 for 16.8."
   }
 }
 

@@ -37,17 +37,28 @@ locals {
     }
   }
 
-  by_trail = {
-    Sid       = "TrailOfThisAccount"
-    Effect    = "Allow"
-    Principal = { Service = "cloudtrail.amazonaws.com" }
-    Action    = ["kms:GenerateDataKey*", "kms:DescribeKey"]
-    Resource  = "*"
-    Condition = {
-      StringEquals = { "aws:SourceAccount" = var.context.account_id }
-      StringLike   = { "kms:EncryptionContext:aws:cloudtrail:arn" = "arn:${var.context.partition}:cloudtrail:*:${var.context.account_id}:trail/*" }
-    }
-  }
+  by_trail = [
+    {
+      Sid       = "TrailOfThisAccount"
+      Effect    = "Allow"
+      Principal = { Service = "cloudtrail.amazonaws.com" }
+      Action    = "kms:GenerateDataKey*"
+      Resource  = "*"
+      Condition = {
+        StringEquals = { "aws:SourceAccount" = var.context.account_id }
+        StringLike   = { "kms:EncryptionContext:aws:cloudtrail:arn" = "arn:${var.context.partition}:cloudtrail:*:${var.context.account_id}:trail/*" }
+      }
+    },
+    {
+      # Describing encrypts nothing, so it has no encryption context.
+      Sid       = "TrailLooksAtTheKey"
+      Effect    = "Allow"
+      Principal = { Service = "cloudtrail.amazonaws.com" }
+      Action    = "kms:DescribeKey"
+      Resource  = "*"
+      Condition = { StringEquals = { "aws:SourceAccount" = var.context.account_id } }
+    },
+  ]
 
   # Whoever signs, makes login certificates: one role, and no administrator beside it.
   only_the_signer = {
@@ -63,7 +74,7 @@ locals {
     data     = [local.administration, local.by_services.data]
     database = [local.administration]
     cluster  = [local.administration]
-    logs     = [local.administration, local.by_logs, local.by_trail]
+    logs     = concat([local.administration, local.by_logs], local.by_trail)
   }
 }
 

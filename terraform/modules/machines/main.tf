@@ -62,6 +62,14 @@ locals {
       Resource = "arn:${var.context.partition}:ssm:${var.context.region}::parameter/aws/service/*"
     },
     {
+      # EC2 makes this role by itself when an account asks for its first spot machine.
+      Sid       = "FirstSpotMachineOfTheAccount"
+      Effect    = "Allow"
+      Action    = "iam:CreateServiceLinkedRole"
+      Resource  = "arn:${var.context.partition}:iam::${var.context.account_id}:role/aws-service-role/spot.amazonaws.com/AWSServiceRoleForEC2Spot"
+      Condition = { StringEquals = { "iam:AWSServiceName" = "spot.amazonaws.com" } }
+    },
+    {
       Sid       = "MarkAtLaunch"
       Effect    = "Allow"
       Action    = "ec2:CreateTags"

@@ -27,6 +27,7 @@ pub mod campaign;
 mod companion;
 mod database;
 mod front;
+mod gate;
 mod guardian;
 mod http;
 mod process;
@@ -38,6 +39,7 @@ mod stub;
 
 pub use companion::Companion;
 pub use database::{Database, DatabaseWork};
+pub use gate::Gate;
 pub use http::{Api, http_client};
 pub use process::Usage;
 pub use programs::{Profile, Program, Programs};

@@ -272,6 +272,12 @@ impl Rig {
         &self.database
     }
 
+    /// Where the issuer's public keys are.
+    #[must_use]
+    pub fn keys_url(&self) -> String {
+        self.issuer.token_args().jwks_url.into()
+    }
+
     /// Publishes a configuration as configure-instance does, with changes to a plain one.
     ///
     /// # Errors

@@ -13,7 +13,8 @@ mod sign_in;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::extract::Request;
+use axum::middleware::{from_fn_with_state, map_request};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::get;
 use cloudapp_chassis::health::{self, Readiness};
@@ -47,7 +48,17 @@ pub fn router(app: App, readiness: Arc<dyn Readiness>, metrics: PrometheusHandle
     with_layers(router, Arc::clone(&app.clock))
         .layer(from_fn_with_state(app.clone(), problem::readable))
         .layer(from_fn_with_state(app, headers::secure))
+        .layer(map_request(begin_trace))
         .layer(CompressionLayer::new())
+}
+
+/// A trace begins here: what a browser says about one is not taken, or anybody could have theirs recorded, or write into
+/// somebody else's.
+async fn begin_trace(mut request: Request) -> Request {
+    for name in [cloudapp_trace::TRACEPARENT, cloudapp_trace::XRAY] {
+        request.headers_mut().remove(name);
+    }
+    request
 }
 
 /// A redirect to `to` that also sets cookies.

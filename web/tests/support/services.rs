@@ -49,6 +49,8 @@ pub struct World {
     pub pools: Vec<Pool>,
     /// Something else is being done to the machine of whatever is to be forced.
     pub force_refused: bool,
+    /// Nobody is behind the load balancer.
+    pub away: bool,
 }
 
 /// All services on one loopback port, speaking the contract.
@@ -108,6 +110,7 @@ impl FakeServices {
             .route("/api/stats/failures", get(failures))
             .route("/executions/{id}", get(execution_status))
             .route("/instances/{id}/force-stop", post(force_stop))
+            .layer(axum::middleware::from_fn_with_state(self.clone(), behind_a_load_balancer))
             .with_state(self.clone())
     }
 
@@ -227,6 +230,19 @@ fn set_state(
     known.state = state;
     known.published_version = Some(known.version);
     Ok(Json(known.clone()))
+}
+
+async fn behind_a_load_balancer(
+    State(fake): State<FakeServices>,
+    request: axum::extract::Request,
+    next: axum::middleware::Next,
+) -> axum::response::Response {
+    use axum::response::IntoResponse as _;
+    if fake.world().away {
+        return (http::StatusCode::SERVICE_UNAVAILABLE, "<html>503 Service Temporarily Unavailable</html>")
+            .into_response();
+    }
+    next.run(request).await
 }
 
 async fn publish(

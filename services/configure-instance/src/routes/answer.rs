@@ -36,5 +36,5 @@ pub(super) fn audit(change: &'static str, actor: &UserSub, id: ConfigurationId, 
         target: "audit", change, actor.sub = %actor, configuration.id = %id, configuration.version = version,
         "configuration changed"
     );
-    metrics::counter!("cloudapp_configuration_changes_total", "change" => change).increment(1);
+    metrics::counter!(crate::measures::CHANGES, "change" => change).increment(1);
 }

@@ -2,10 +2,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use cloudapp_aws::s3::Bucket;
 use cloudapp_aws::sns::{self, Topic};
-use cloudapp_aws::sqs::Queue;
+use cloudapp_aws::sqs::{Outgoing, Queue};
 use cloudapp_aws::{AwsError, Refused};
 
-use crate::ports::{Delivered, EventQueue, EventStore, LeftOut, Notice, Noticeboard, OutletError, Postbox};
+use crate::ports::{
+    Delivered, EventQueue, EventStore, LeftOut, Letter, Notice, Noticeboard, OutletError, Postbox,
+};
 
 /// SQS's largest batch.
 const BATCH: u8 = 10;
@@ -26,9 +28,13 @@ pub(crate) struct LoginQueue(pub(crate) Queue);
 
 #[async_trait]
 impl Postbox for LoginQueue {
-    async fn send(&self, bodies: &[String]) -> Result<Vec<LeftOut>, OutletError> {
+    async fn send(&self, letters: &[Letter]) -> Result<Vec<LeftOut>, OutletError> {
         const OUTLET: &str = "the login queue";
-        let refused = self.0.send_batch(bodies).await.map_err(failed(OUTLET))?;
+        let messages: Vec<_> = letters
+            .iter()
+            .map(|Letter { body, trace }| Outgoing { body: body.clone(), trace: *trace })
+            .collect();
+        let refused = self.0.send_batch(&messages).await.map_err(failed(OUTLET))?;
         Ok(left_out(OUTLET, refused))
     }
 }
@@ -68,7 +74,7 @@ impl EventQueue for InstanceEventsQueue {
         let received = self.0.receive(BATCH, LONG_POLL).await.map_err(failed("the event queue"))?;
         Ok(received
             .into_iter()
-            .map(|message| Delivered { body: message.body, receipt: message.receipt })
+            .map(|message| Delivered { body: message.body, receipt: message.receipt, trace: message.trace })
             .collect())
     }
 

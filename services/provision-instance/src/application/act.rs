@@ -260,7 +260,8 @@ async fn insert(
     let definition = definitions.get(kind).ok_or(StoreError::UnknownKind(kind))?;
     let id = ExecutionId::new(deps.clock.as_ref());
     let subject = instance.id().as_uuid();
-    let new = NewExecution { id, subject, owner: instance.owner().clone(), input, done: vec![], begun: None };
+    let (owner, trace) = (instance.owner().clone(), cloudapp_trace::current());
+    let new = NewExecution { id, subject, owner, input, done: vec![], begun: None, trace };
     deps.executions.insert(connection, definition, &new).await?;
     sqlx::query("update instance set execution_id = $2 where id = $1")
         .bind(subject)

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use cloudapp_contract::instance::{Accepted, CreateInstance};
 use cloudapp_domain::configuration::FieldErrors;
 use cloudapp_domain::{ConfigurationId, IdempotencyKey, UserSub};
+use cloudapp_trace::TraceContext;
 
 use super::idempotency::{Known, Remembered};
 use crate::configurations::Published;
@@ -28,6 +29,8 @@ pub(crate) struct Wish {
     pub(crate) key_complaint: Option<String>,
     /// The ids that it gets if it is admitted.
     pub(crate) proposed: Accepted,
+    /// The request that it came in.
+    pub(crate) trace: Option<TraceContext>,
 }
 
 /// What is known, read under the owners' locks.

@@ -229,8 +229,8 @@ impl Desk {
             .collect();
         let mut instances: Vec<_> = claimed.values().map(|claimed| claimed.instance.clone()).collect();
         let missed = cold.iter().filter(|row| !row["warm"].is_null()).count();
-        metrics::counter!("cloudapp_pool_claims_total").increment(claimed.len() as u64);
-        metrics::counter!("cloudapp_pool_misses_total").increment(missed as u64);
+        metrics::counter!(crate::measures::POOL_CLAIMS).increment(claimed.len() as u64);
+        metrics::counter!(crate::measures::POOL_MISSES).increment(missed as u64);
         if !cold.is_empty() {
             let cold = insert(deps, connection, cold).await?;
             placing::enqueue(connection, &cold, false, now).await?;
@@ -269,6 +269,7 @@ impl<'a> Admitted<'a> {
             input: serde_json::json!({}),
             begun: warm.is_none().then_some(queued),
             done: std::iter::once(admitted).chain(warm.unwrap_or_default()).collect(),
+            trace: self.wish.trace,
         }
     }
 

@@ -75,7 +75,12 @@ pub(crate) async fn create(
     };
     match answer {
         Answer::Accepted(accepted) => Ok(accepted),
-        Answer::Refused(refusal) => Err(CreateError::Refused(refusal)),
+        Answer::Refused(refusal) => {
+            if matches!(refusal, Refusal::LimitReached(_)) {
+                metrics::counter!(crate::measures::LIMIT_REFUSALS).increment(1);
+            }
+            Err(CreateError::Refused(refusal))
+        }
         // Only a group does not wait for the owner's lock.
         Answer::Busy => Err(CreateError::CutOff),
     }
@@ -97,5 +102,6 @@ fn wish(deps: &Deps, caller: &Caller, key: &IdempotencyKey, request: &CreateInst
             execution_id: ExecutionId::new(deps.clock.as_ref()),
             instance_id: InstanceId::new(deps.clock.as_ref()),
         },
+        trace: cloudapp_trace::current(),
     }
 }

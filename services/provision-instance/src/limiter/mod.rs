@@ -16,7 +16,7 @@ pub(crate) mod rates;
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use cloudapp_domain::Clock;
@@ -125,6 +125,7 @@ impl Limiter {
         want: RangeInclusive<u32>,
     ) -> Result<Grant, NotNow> {
         let queue = self.0.as_ref().and_then(|limited| limited.queues.get(&(family, priority)));
+        let began = Instant::now();
         let _place = match queue {
             Some(queue) => Some(queue.lock().await),
             None => None,
@@ -132,7 +133,11 @@ impl Limiter {
         loop {
             match self.take(family, priority, want.clone()).await {
                 Err(NotNow::NotBefore(at)) => tokio::time::sleep(self.until(at)).await,
-                answer => return answer,
+                answer => {
+                    metrics::histogram!(crate::measures::LIMITER_WAIT, "family" => family.as_str())
+                        .record(began.elapsed().as_secs_f64());
+                    return answer;
+                }
             }
         }
     }
@@ -140,7 +145,7 @@ impl Limiter {
     /// AWS refused a call as one too many: somebody else uses the account. Nothing more is asked until tokens have
     /// come, and they come more slowly for a while.
     pub(crate) async fn throttled(&self, family: Family) {
-        metrics::counter!("cloudapp_ec2_throttled_total", "family" => family.as_str()).increment(1);
+        metrics::counter!(crate::measures::EC2_THROTTLED, "family" => family.as_str()).increment(1);
         let Some(limited) = &self.0 else { return };
         let rates = family.rates(limited.factor);
         let slowed = limited.ledger.change(family, |bucket, now| {

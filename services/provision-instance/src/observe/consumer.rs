@@ -90,10 +90,14 @@ impl Consumer {
                     heard.push(event);
                     of_ec2.push(message.receipt.clone());
                 }
-                Ok(InstanceEventMessage::CloudApp(event)) => match forced::take_in(&self.deps, event).await {
-                    Ok(()) => done.push(message.receipt.clone()),
-                    Err(error) => refused(&error),
-                },
+                Ok(InstanceEventMessage::CloudApp(event)) => {
+                    let span = tracing::info_span!("admin's word");
+                    let taken = forced::take_in(&self.deps, event);
+                    match cloudapp_trace::within(span, message.trace, taken).await {
+                        Ok(()) => done.push(message.receipt.clone()),
+                        Err(error) => refused(&error),
+                    }
+                }
                 Err(error) => refused(&ConsumeError::from(error)),
             }
         }
@@ -121,5 +125,5 @@ impl Consumer {
 
 fn refused(error: &ConsumeError) {
     tracing::warn!(error = %cloudapp_chassis::error::Chain(error), "an event was not taken in");
-    metrics::counter!("cloudapp_events_refused_total").increment(1);
+    metrics::counter!(crate::measures::EVENTS_REFUSED).increment(1);
 }

@@ -108,7 +108,7 @@ impl Watch {
         self.postpone(due).await?;
         let ids: Vec<_> = due.iter().map(|row| row.ec2_id().clone()).collect();
         let machines = self.deps.machines.describe(&ids).await?;
-        metrics::counter!("cloudapp_describe_machines_total").increment(ids.len() as u64);
+        metrics::counter!(crate::measures::DESCRIBED).increment(ids.len() as u64);
         let machines: HashMap<Ec2InstanceId, Machine> =
             machines.into_iter().map(|machine| (machine.id.clone(), machine)).collect();
         self.learn(due, &machines);

@@ -1,6 +1,7 @@
 //! What has to leave: written with the change that it tells, delivered at least once under a stable id.
 
 mod export;
+mod lag;
 mod parcel;
 mod parquet;
 mod relay;
@@ -9,6 +10,7 @@ use cloudapp_domain::{Clock, EventId};
 use sqlx::PgConnection;
 
 pub(crate) use export::Exporter;
+pub(crate) use lag::Lag;
 pub(crate) use relay::Relay;
 
 /// Where something goes.
@@ -44,15 +46,18 @@ pub(crate) struct Entry {
 }
 
 /// Writes things down in the caller's transaction, in one statement; what `dedupe` has been written for before is
-/// left out.
+/// left out. What goes to somebody joins the trace that we are in; events of the log tell of no request.
 pub(crate) async fn put(
     connection: &mut PgConnection,
     clock: &dyn Clock,
     entries: &[Entry],
 ) -> Result<(), sqlx::Error> {
+    let addressed = entries.iter().any(|entry| entry.topic != Topic::Event);
+    let trace = if addressed { cloudapp_trace::current() } else { None };
     sqlx::query(
-        "insert into outbox (id, topic, dedupe, payload, created_at, next_try_at) \
-         select *, $5, $5 from unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[]) \
+        "insert into outbox (id, topic, dedupe, payload, created_at, next_try_at, trace_parent) \
+         select n.*, $5, $5, case when n.topic <> 'event' then $6 end \
+         from unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[]) as n (id, topic, dedupe, payload) \
          on conflict (dedupe) do nothing",
     )
     .bind(entries.iter().map(|entry| entry.id.as_uuid()).collect::<Vec<_>>())
@@ -60,6 +65,7 @@ pub(crate) async fn put(
     .bind(entries.iter().map(|entry| entry.dedupe.as_str()).collect::<Vec<_>>())
     .bind(entries.iter().map(|entry| &entry.payload).collect::<Vec<_>>())
     .bind(clock.now())
+    .bind(trace.map(|trace| trace.to_string()))
     .execute(connection)
     .await?;
     Ok(())

@@ -2,7 +2,7 @@
 
 use super::Topic;
 use super::relay::Due;
-use crate::ports::Notice;
+use crate::ports::{Letter, Notice};
 
 /// SQS and SNS take at most this many messages in one call.
 const MESSAGES: usize = 10;
@@ -10,7 +10,7 @@ const MESSAGES: usize = 10;
 /// What one call carries.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Parcel {
-    Login(Vec<String>),
+    Login(Vec<Letter>),
     Admin(Vec<Notice>),
 }
 
@@ -18,11 +18,14 @@ pub(super) enum Parcel {
 pub(super) fn parcels(due: Vec<Due>) -> Vec<(Parcel, Vec<Due>)> {
     let (logins, notices): (Vec<Due>, Vec<Due>) =
         due.into_iter().partition(|message| message.is(Topic::Login));
-    let login =
-        |messages: &[Due]| Parcel::Login(messages.iter().map(|due| due.payload.to_string()).collect());
+    let login = |messages: &[Due]| Parcel::Login(messages.iter().map(letter).collect());
     let admin = |messages: &[Due]| Parcel::Admin(messages.iter().map(notice).collect());
     let logins = logins.chunks(MESSAGES).map(|messages| (login(messages), messages.to_vec()));
     logins.chain(notices.chunks(MESSAGES).map(|messages| (admin(messages), messages.to_vec()))).collect()
+}
+
+fn letter(message: &Due) -> Letter {
+    Letter { body: message.payload.to_string(), trace: message.trace() }
 }
 
 fn notice(message: &Due) -> Notice {
@@ -46,6 +49,7 @@ mod tests {
             topic: topic.as_str().to_owned(),
             payload: json!({ "subject": "s", "body": number.to_string() }),
             tries: 1,
+            trace_parent: None,
         }
     }
 
@@ -61,9 +65,8 @@ mod tests {
         assert_eq!(ids, due.iter().map(|due| due.id).collect());
         for (parcel, messages) in &parcels {
             match parcel {
-                Parcel::Login(bodies) => {
-                    let expected: Vec<_> = messages.iter().map(|due| due.payload.to_string()).collect();
-                    assert_eq!(*bodies, expected);
+                Parcel::Login(letters) => {
+                    assert_eq!(*letters, messages.iter().map(letter).collect::<Vec<_>>());
                 }
                 Parcel::Admin(notices) => {
                     assert!(messages.iter().all(|due| due.is(Topic::Admin)));

@@ -2,10 +2,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use cloudapp_trace::TraceContext;
 use cloudapp_workflow::Backoff;
 use futures::StreamExt as _;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::Topic;
@@ -40,6 +42,7 @@ pub(super) struct Due {
     pub(super) topic: String,
     pub(super) payload: serde_json::Value,
     pub(super) tries: i32,
+    pub(super) trace_parent: Option<String>,
 }
 
 impl Relay {
@@ -73,7 +76,7 @@ impl Relay {
             "update outbox set next_try_at = $1, tries = tries + 1 \
              where id in (select id from outbox where topic <> 'event' and delivered_at is null \
                           and next_try_at <= $2 order by next_try_at limit $3 for update skip locked) \
-             returning id, topic, payload, tries",
+             returning id, topic, payload, tries, trace_parent",
         )
         .bind(now + IN_HAND)
         .bind(now)
@@ -93,7 +96,14 @@ impl Relay {
     async fn send_all(&self, due: Vec<Due>) -> (Vec<Uuid>, Vec<Due>) {
         let sent = futures::stream::iter(parcels(due))
             .map(async |(parcel, messages)| {
-                let outcome = self.send(&parcel).await;
+                let span = tracing::info_span!("deliver", messages = messages.len());
+                if cloudapp_trace::exporting() {
+                    cloudapp_trace::follow(
+                        &span,
+                        &messages.iter().filter_map(Due::trace).collect::<Vec<_>>(),
+                    );
+                }
+                let outcome = self.send(&parcel).instrument(span).await;
                 (messages, outcome)
             })
             .buffer_unordered(PARCELS)
@@ -130,7 +140,7 @@ impl Relay {
 
     async fn send(&self, parcel: &Parcel) -> Result<Vec<LeftOut>, OutletError> {
         match parcel {
-            Parcel::Login(bodies) => self.login.send(bodies).await,
+            Parcel::Login(letters) => self.login.send(letters).await,
             Parcel::Admin(notices) => self.admins.publish(notices).await,
         }
     }
@@ -162,5 +172,10 @@ impl Relay {
 impl Due {
     pub(super) fn is(&self, topic: Topic) -> bool {
         self.topic == topic.as_str()
+    }
+
+    /// The request that it belongs to.
+    pub(super) fn trace(&self) -> Option<TraceContext> {
+        self.trace_parent.as_deref()?.parse().ok()
     }
 }

@@ -168,7 +168,7 @@ pub(super) async fn settle(
     .bind(now)
     .execute(connection)
     .await?;
-    metrics::counter!("cloudapp_launch_attempts_total", "outcome" => settled.as_str()).increment(1);
+    metrics::counter!(crate::measures::ATTEMPTS, "outcome" => settled.as_str()).increment(1);
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use cloudapp_ec2::{Ec2Error, Machine};
+use tracing::Instrument as _;
 
 use super::attempt::{self, Attempt, Settled};
 use super::decide::{Course, Found, Pending, Verdict, course, found, in_doubt_since, least, verdict};
@@ -9,7 +10,7 @@ use super::form::{choose, frozen, nothing_free, priority};
 use super::placer::Held;
 use super::recipe::NoRecipe;
 use super::settle::{self, Outcome};
-use super::{Placer, PlacingError};
+use super::{Placer, PlacingError, traces};
 use crate::crash::CrashPoint;
 use crate::limiter::{Family, NotNow};
 
@@ -188,7 +189,11 @@ impl Placer {
         attempt: &Attempt,
     ) -> Result<Result<Vec<Machine>, Ec2Error>, PlacingError> {
         self.deps.crash.pass(CrashPoint::BeforeRunInstances);
-        let call = self.deps.machines.launch(&attempt.request);
+        let span = tracing::info_span!("batch", batch_id = %held.id, machines = attempt.request.max_count);
+        if cloudapp_trace::exporting() {
+            cloudapp_trace::follow(&span, &traces::of_members(&self.deps.pool, held.id).await);
+        }
+        let call = self.deps.machines.launch(&attempt.request).instrument(span);
         tokio::pin!(call);
         let answer = loop {
             tokio::select! {

@@ -160,8 +160,8 @@ impl Placer {
         let waiting: i64 = rows.iter().map(|row| row.count).sum();
         let oldest = rows.iter().map(|row| row.oldest).min();
         let age = oldest.map_or(0.0, |oldest| (self.deps.clock.now() - oldest).as_seconds_f64().max(0.0));
-        metrics::gauge!("cloudapp_placement_queue").set(waiting as f64);
-        metrics::gauge!("cloudapp_placement_queue_age_seconds").set(age);
+        metrics::gauge!(crate::measures::QUEUE).set(waiting as f64);
+        metrics::gauge!(crate::measures::QUEUE_AGE).set(age);
         Ok(rows
             .into_iter()
             .map(|row| {
@@ -219,7 +219,7 @@ impl Placer {
         attempt::intend(&mut transaction, held.id, &attempt, deps.clock.now()).await?;
         deps.crash.pass(CrashPoint::BeforeIntentCommit);
         transaction.commit().await?;
-        metrics::histogram!("cloudapp_launch_batch_machines").record(members.len() as f64);
+        metrics::histogram!(crate::measures::BATCH).record(members.len() as f64);
         Ok(Outcome::Batch(Box::new((held, attempt))))
     }
 

@@ -96,7 +96,7 @@ pub(super) async fn note(
     .bind(remembered.until)
     .execute(connection)
     .await?;
-    metrics::counter!("cloudapp_launch_fallbacks_total", "kind" => kind.as_str()).increment(1);
+    metrics::counter!(crate::measures::FALLBACKS, "kind" => kind.as_str()).increment(1);
     Ok(offering.refusal(kind, true))
 }
 

@@ -27,6 +27,7 @@ mod queue;
 mod recipe;
 mod settle;
 mod tags;
+mod traces;
 
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;

@@ -149,10 +149,10 @@ fn measure(id: ConfigurationId, published: Option<&Published>, spares: &[Spare],
         let count = spares.iter().filter(|spare| spare.standing() == standing).count();
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         metrics::gauge!(
-            "cloudapp_pool_spares", "configuration" => configuration.clone(), "standing" => standing.as_str()
+            crate::measures::POOL_SPARES, "configuration" => configuration.clone(), "standing" => standing.as_str()
         )
         .set(f64::from(count));
     }
     let size = published.map_or(0, |published| wanted(published, now).size);
-    metrics::gauge!("cloudapp_pool_wanted", "configuration" => configuration).set(f64::from(size));
+    metrics::gauge!(crate::measures::POOL_WANTED, "configuration" => configuration).set(f64::from(size));
 }

@@ -155,6 +155,7 @@ pub(super) async fn enlist(
         input: serde_json::json!({}),
         done: vec!["the pool has room for one more".to_owned()],
         begun: None,
+        trace: None,
     };
     deps.executions.insert(connection, definition, &new).await?;
     Ok((id, execution))
@@ -199,6 +200,7 @@ pub(super) async fn discard(
         input: serde_json::to_value(input)?,
         done: vec![],
         begun: None,
+        trace: None,
     };
     deps.executions.insert(connection, definition, &new).await?;
     // From here on nobody claims it.

@@ -9,5 +9,5 @@ pub(crate) use identity::{Identity, IdentityRefused, IdentityVerifier};
 pub(crate) use login_certificates::{CertificateError, CertificateOrder, LoginCertificates};
 pub(crate) use machines::Machines;
 pub(crate) use outlets::{
-    Delivered, EventQueue, EventStore, LeftOut, Notice, Noticeboard, OutletError, Postbox,
+    Delivered, EventQueue, EventStore, LeftOut, Letter, Notice, Noticeboard, OutletError, Postbox,
 };

@@ -1,5 +1,6 @@
 use async_trait::async_trait;
 use bytes::Bytes;
+use cloudapp_trace::TraceContext;
 
 /// Something outside did not take or give what it should; it passes.
 #[derive(Debug, thiserror::Error)]
@@ -21,11 +22,19 @@ pub(crate) struct LeftOut {
     pub(crate) error: OutletError,
 }
 
+/// A message for a queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Letter {
+    pub(crate) body: String,
+    /// The request that it belongs to.
+    pub(crate) trace: Option<TraceContext>,
+}
+
 /// The queue `cloudapp-login`.
 #[async_trait]
 pub(crate) trait Postbox: Send + Sync {
     /// Sends messages; answers those that were not taken. After an error nothing is known of any.
-    async fn send(&self, bodies: &[String]) -> Result<Vec<LeftOut>, OutletError>;
+    async fn send(&self, letters: &[Letter]) -> Result<Vec<LeftOut>, OutletError>;
 }
 
 /// What the admins are told.
@@ -56,6 +65,8 @@ pub(crate) struct Delivered {
     pub(crate) body: String,
     /// What [`EventQueue::done`] takes.
     pub(crate) receipt: String,
+    /// The request that it belongs to, if its sender said so.
+    pub(crate) trace: Option<TraceContext>,
 }
 
 /// The queue `cloudapp-instance-events`.

@@ -113,7 +113,7 @@ impl Reconciler {
             grace,
         });
         self.mark(&judgement.mark, &judgement.unmark).await?;
-        metrics::gauge!("cloudapp_orphans")
+        metrics::gauge!(crate::measures::ORPHANS)
             .set((marks.len() + judgement.mark.len()).saturating_sub(judgement.unmark.len()) as f64);
         if !judgement.remove.is_empty() {
             tracing::warn!(machines = ?judgement.remove, "ending machines that nobody owns");
@@ -178,7 +178,7 @@ impl Reconciler {
         if machines.is_empty() {
             return Ok(());
         }
-        metrics::counter!("cloudapp_drift_total", "kind" => drift.as_str()).increment(machines.len() as u64);
+        metrics::counter!(crate::measures::DRIFT, "kind" => drift.as_str()).increment(machines.len() as u64);
         sqlx::query("insert into drift (at, kind, ec2_instance_id) select $1, $2, unnest($3::text[])")
             .bind(self.deps.clock.now())
             .bind(drift.as_str())

@@ -12,7 +12,9 @@ use bytes::Bytes;
 use cloudapp_ssh_ca::{CaKey, CaKeyError};
 use serde_json::Value;
 
-use crate::ports::{Delivered, EventQueue, EventStore, LeftOut, Notice, Noticeboard, OutletError, Postbox};
+use crate::ports::{
+    Delivered, EventQueue, EventStore, LeftOut, Letter, Notice, Noticeboard, OutletError, Postbox,
+};
 
 /// What arrived outside.
 #[derive(Debug, Default)]
@@ -28,10 +30,10 @@ pub(crate) struct Outside {
 
 #[async_trait]
 impl Postbox for Outside {
-    async fn send(&self, bodies: &[String]) -> Result<Vec<LeftOut>, OutletError> {
+    async fn send(&self, letters: &[Letter]) -> Result<Vec<LeftOut>, OutletError> {
         let mut refusals = self.refusals.lock().unwrap();
         let mut left_out = vec![];
-        for (index, body) in bodies.iter().enumerate() {
+        for (index, Letter { body, .. }) in letters.iter().enumerate() {
             match refusals.iter().position(|text| body.contains(text)) {
                 Some(refusal) => {
                     refusals.swap_remove(refusal);

@@ -77,8 +77,11 @@ async fn events_in_any_order_twice_and_beside_poison_change_nothing_wrong() {
         state_change(&machine, "running"),
         state_change(strange, "running"),
     ];
-    let messages: Vec<Delivered> =
-        bodies.into_iter().enumerate().map(|(n, body)| Delivered { body, receipt: n.to_string() }).collect();
+    let messages: Vec<Delivered> = bodies
+        .into_iter()
+        .enumerate()
+        .map(|(n, body)| Delivered { body, receipt: n.to_string(), trace: None })
+        .collect();
     let consumer = Consumer::new(world.app.deps.clone(), world.outside.clone());
     for _ in 0..2 {
         consumer.take_all(&messages).await;

@@ -61,6 +61,7 @@ impl Workgroup {
         let config = aws_sdk_athena::config::Builder::from(config)
             .timeout_config(timeouts(config))
             .retry_config(retries(config))
+            .interceptor(cloudapp_aws_calls::Observed)
             .build();
         Self { client: Client::from_conf(config), name: name.into(), database: database.into(), reuse: None }
     }

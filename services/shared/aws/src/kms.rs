@@ -22,6 +22,7 @@ impl SigningKey {
         let config = aws_sdk_kms::config::Builder::from(config)
             .timeout_config(timeouts(config))
             .retry_config(retries(config))
+            .interceptor(cloudapp_aws_calls::Observed)
             .build();
         Self { client: Client::from_conf(config), key_id: key_id.into() }
     }

@@ -16,4 +16,5 @@ pub mod sns;
 pub mod sqs;
 
 pub use batch::Refused;
+pub use cloudapp_aws_calls::describe as describe_measures;
 pub use error::AwsError;

@@ -33,6 +33,7 @@ impl Bucket {
         let config = aws_sdk_s3::config::Builder::from(config)
             .timeout_config(timeouts(config))
             .retry_config(retries(config))
+            .interceptor(cloudapp_aws_calls::Observed)
             .force_path_style(config.endpoint_url().is_some())
             .build();
         Self { client: Client::from_conf(config), name: name.into() }

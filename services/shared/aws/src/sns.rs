@@ -34,6 +34,7 @@ impl Topic {
         let config = aws_sdk_sns::config::Builder::from(config)
             .timeout_config(timeouts(config))
             .retry_config(retries(config))
+            .interceptor(cloudapp_aws_calls::Observed)
             .build();
         Self { client: Client::from_conf(config), arn: arn.into() }
     }

@@ -1,17 +1,22 @@
 //! SQS: one queue.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{
-    DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName, SendMessageBatchRequestEntry,
+    DeleteMessageBatchRequestEntry, Message, MessageAttributeValue, MessageSystemAttributeName,
+    MessageSystemAttributeNameForSends, MessageSystemAttributeValue, SendMessageBatchRequestEntry,
 };
+use cloudapp_trace::TraceContext;
 
 use crate::batch::{Refused, batches, refused};
 use crate::config::{retries, timeouts, timeouts_after};
 use crate::{AwsError, batch};
 
+/// The attribute of a message that names its trace.
+const TRACEPARENT: &str = "traceparent";
 /// SQS keeps a call waiting at most this many seconds.
 const LONGEST_WAIT: u16 = 20;
 
@@ -26,6 +31,17 @@ pub struct Received {
     pub receipt: String,
     /// How often it has been received, this time included.
     pub receive_count: u32,
+    /// What it belongs to, if its sender said so.
+    pub trace: Option<TraceContext>,
+}
+
+/// A message that is to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// The text.
+    pub body: String,
+    /// What it belongs to; travels beside the text.
+    pub trace: Option<TraceContext>,
 }
 
 /// One queue. Cheap to clone.
@@ -42,11 +58,12 @@ impl Queue {
         let config = aws_sdk_sqs::config::Builder::from(config)
             .timeout_config(timeouts(config))
             .retry_config(retries(config))
+            .interceptor(cloudapp_aws_calls::Observed)
             .build();
         Self { client: Client::from_conf(config), url: url.into() }
     }
 
-    /// Sends a message. A lost acknowledgement may send it twice.
+    /// Sends a message, in the trace that we are in. A lost acknowledgement may send it twice.
     ///
     /// # Errors
     /// [`AwsError`].
@@ -55,6 +72,8 @@ impl Queue {
             .send_message()
             .queue_url(&self.url)
             .message_body(body)
+            .set_message_attributes(cloudapp_trace::current().and_then(attributes))
+            .set_message_system_attributes(cloudapp_trace::current().and_then(system_attributes))
             .send()
             .await
             .map(drop)
@@ -66,25 +85,30 @@ impl Queue {
     ///
     /// # Errors
     /// [`AwsError`] if a call failed as a whole; messages of earlier calls are sent.
-    pub async fn send_batch(&self, bodies: &[String]) -> Result<Vec<Refused>, AwsError> {
+    pub async fn send_batch(&self, messages: &[Outgoing]) -> Result<Vec<Refused>, AwsError> {
         let mut left_out = Vec::new();
-        for batch in batches(bodies, String::len) {
-            left_out.extend(self.send_one_batch(bodies, batch).await?);
+        for batch in batches(messages, |message| message.body.len()) {
+            left_out.extend(self.send_one_batch(messages, batch).await?);
         }
         Ok(left_out)
     }
 
     async fn send_one_batch(
         &self,
-        bodies: &[String],
+        messages: &[Outgoing],
         batch: std::ops::Range<usize>,
     ) -> Result<Vec<Refused>, AwsError> {
         const OPERATION: &str = "sqs:SendMessageBatch";
         let entries = batch
             .clone()
-            .zip(&bodies[batch])
-            .map(|(n, body)| {
-                SendMessageBatchRequestEntry::builder().id(n.to_string()).message_body(body).build()
+            .zip(&messages[batch])
+            .map(|(n, Outgoing { body, trace })| {
+                SendMessageBatchRequestEntry::builder()
+                    .id(n.to_string())
+                    .message_body(body)
+                    .set_message_attributes(trace.and_then(attributes))
+                    .set_message_system_attributes(trace.and_then(system_attributes))
+                    .build()
             })
             .collect::<Result<_, _>>()
             .map_err(|error| AwsError::unreadable(OPERATION, error))?;
@@ -119,6 +143,8 @@ impl Queue {
             .max_number_of_messages(i32::from(max.clamp(1, 10)))
             .wait_time_seconds(wait.into())
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
+            .message_system_attribute_names(MessageSystemAttributeName::AwsTraceHeader)
+            .message_attribute_names(TRACEPARENT)
             .customize()
             .config_override(patience)
             .send()
@@ -168,6 +194,28 @@ impl Queue {
     }
 }
 
+/// W3C's name, which our own readers look for first.
+fn attributes(trace: TraceContext) -> Option<HashMap<String, MessageAttributeValue>> {
+    let value = MessageAttributeValue::builder().data_type("String").string_value(trace.to_string()).build();
+    Some(HashMap::from([(TRACEPARENT.to_owned(), value.ok()?)]))
+}
+
+/// X-Ray's, which AWS's own parts read.
+fn system_attributes(
+    trace: TraceContext,
+) -> Option<HashMap<MessageSystemAttributeNameForSends, MessageSystemAttributeValue>> {
+    let value = MessageSystemAttributeValue::builder().data_type("String").string_value(trace.xray()).build();
+    Some(HashMap::from([(MessageSystemAttributeNameForSends::AwsTraceHeader, value.ok()?)]))
+}
+
+/// What the sender said that a message belongs to.
+fn trace(message: &Message) -> Option<TraceContext> {
+    let said =
+        message.message_attributes().and_then(|all| all.get(TRACEPARENT)?.string_value()?.parse().ok());
+    let header = || message.attributes()?.get(&MessageSystemAttributeName::AwsTraceHeader);
+    said.or_else(|| TraceContext::from_xray(header()?))
+}
+
 /// A message without a receipt could never be deleted, so it is left to come again.
 fn received(message: Message) -> Option<Received> {
     let receive_count = message
@@ -175,7 +223,9 @@ fn received(message: Message) -> Option<Received> {
         .and_then(|attributes| attributes.get(&MessageSystemAttributeName::ApproximateReceiveCount))
         .and_then(|count| count.parse().ok())
         .unwrap_or(1);
+    let trace = trace(&message);
     Some(Received {
+        trace,
         message_id: message.message_id?,
         body: message.body.unwrap_or_default(),
         receipt: message.receipt_handle?,
@@ -196,5 +246,16 @@ mod tests {
             .attributes(MessageSystemAttributeName::ApproximateReceiveCount, "3");
         assert_eq!(received(message.clone().build()).map(|m| m.receive_count), Some(3));
         assert_eq!(received(message.set_receipt_handle(None).build()), None);
+    }
+
+    #[test]
+    fn a_message_carries_its_trace_in_either_language() {
+        let context: TraceContext =
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().unwrap();
+        let ours = Message::builder().set_message_attributes(attributes(context)).build();
+        let header = MessageSystemAttributeName::AwsTraceHeader;
+        let theirs = Message::builder().attributes(header, context.xray()).build();
+        assert_eq!((trace(&ours), trace(&theirs)), (Some(context), Some(context)));
+        assert_eq!(trace(&Message::builder().build()), None);
     }
 }

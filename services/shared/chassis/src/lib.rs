@@ -5,6 +5,7 @@ pub mod error;
 pub mod extract;
 pub mod health;
 pub mod http_client;
+pub mod measures;
 pub mod server;
 pub mod telemetry;
 pub mod token;

@@ -9,13 +9,16 @@ use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use cloudapp_contract::ProblemCode;
-use cloudapp_domain::Clock;
-use http::HeaderValue;
+use cloudapp_domain::{Clock, EventId};
+use cloudapp_trace::TraceContext;
+use http::{HeaderValue, Method};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
-use tracing::Instrument as _;
+use tracing::Span;
+use tracing::field::Empty;
 
+use crate::measures::HTTP_REQUEST;
 use crate::{ApiError, telemetry};
 
 /// Bodies that the services take are small: 256 KiB.
@@ -66,44 +69,61 @@ pub fn with_layers(router: Router, clock: Arc<dyn Clock>) -> Router {
 }
 
 async fn observe(clock: Arc<dyn Clock>, request: Request, next: Next) -> Response {
-    let trace_id = incoming_trace_id(&request)
-        .unwrap_or_else(|| cloudapp_domain::EventId::new(clock.as_ref()).as_uuid().simple().to_string());
+    // In a Lambda, its runtime knows of a trace where the request itself names none.
+    let arriving = cloudapp_trace::arriving(request.headers()).or_else(cloudapp_trace::current);
     let route = request
         .extensions()
         .get::<MatchedPath>()
         .map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
+    let quiet = matches!(route.as_str(), "/healthz" | "/readyz" | "/metrics");
     let method = request.method().clone();
-    let span = tracing::info_span!("request", trace_id, http.method = %method, http.route = route);
-    telemetry::with_trace_id(
-        trace_id.clone(),
-        async move {
-            let started = Instant::now();
-            let mut response = next.run(request).await;
-            let elapsed = started.elapsed();
-            let status = response.status();
-            if let Ok(value) = HeaderValue::from_str(&trace_id) {
-                response.headers_mut().insert("x-trace-id", value);
-            }
-            metrics::histogram!(
-                "cloudapp_http_request_seconds",
-                "route" => route.clone(), "method" => method.as_str().to_owned(), "status" => status.as_str().to_owned()
-            )
-            .record(elapsed.as_secs_f64());
-            if !matches!(route.as_str(), "/healthz" | "/readyz" | "/metrics") {
-                tracing::info!(http.status = status.as_u16(), duration_ms = elapsed.as_millis(), "served");
-            }
-            response
+    let span = if quiet { Span::none() } else { span(&method, &route) };
+    let serving = async {
+        let started = Instant::now();
+        let mut response = next.run(request).await;
+        let elapsed = started.elapsed();
+        let status = response.status();
+        if let Some(value) = telemetry::current_trace_id().and_then(|id| HeaderValue::try_from(id).ok()) {
+            response.headers_mut().insert("x-trace-id", value);
         }
-        .instrument(span),
-    )
-    .await
+        metrics::histogram!(
+            HTTP_REQUEST,
+            "route" => route.clone(), "method" => method.as_str().to_owned(), "status" => status.as_str().to_owned()
+        )
+        .record(elapsed.as_secs_f64());
+        if cloudapp_trace::exporting() && !quiet {
+            let span = Span::current();
+            span.record("http.response.status_code", status.as_u16());
+            if status.is_server_error() {
+                span.record("otel.status_code", "ERROR");
+            }
+        }
+        if !quiet {
+            tracing::info!(http.status = status.as_u16(), duration_ms = elapsed.as_millis(), "served");
+        }
+        response
+    };
+    // While nothing is exported, a request that came without a trace gets one all the same, for its log lines and
+    // for problems.
+    let parent = arriving.or_else(|| {
+        let fresh = || EventId::new(clock.as_ref()).as_uuid().into_bytes();
+        if cloudapp_trace::exporting() { None } else { TraceContext::rooted(fresh(), false) }
+    });
+    cloudapp_trace::within(span, parent, serving).await
 }
 
-/// The trace id of a W3C `traceparent` (W3C Trace Context), so that one request is one trace across parts.
-fn incoming_trace_id(request: &Request) -> Option<String> {
-    let parent = request.headers().get("traceparent")?.to_str().ok()?;
-    let id = parent.split('-').nth(1)?;
-    (id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit())).then(|| id.to_ascii_lowercase())
+/// The request's span. What only an exporter reads costs nothing while there is none.
+fn span(method: &Method, route: &str) -> Span {
+    let span = tracing::info_span!(
+        "request",
+        http.method = %method, http.route = route,
+        otel.name = Empty, otel.kind = Empty, otel.status_code = Empty, http.response.status_code = Empty,
+    );
+    if cloudapp_trace::exporting() {
+        span.record("otel.name", format!("{method} {route}"));
+        span.record("otel.kind", "server");
+    }
+    span
 }
 
 /// Serves until `shutdown`; then finishes open requests, ten seconds at most.
@@ -115,6 +135,9 @@ pub async fn serve(
     router: Router,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
+    if let Some(age) = telemetry::age() {
+        tracing::info!(start_ms = age.as_millis(), "ready to serve");
+    }
     let graceful = shutdown.clone();
     // Made a service once: served as it is, a router is copied with all its routes and layers for every connection, a
     // mebibyte each.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use cloudapp_chassis::health::{Readiness, Unready};
+use cloudapp_chassis::health::{Dependency, PATIENCE, Readiness};
 use cloudapp_chassis::http_client;
 use cloudapp_chassis::token::{Guard, RevocationCheck, RevocationUnknown, TokenArgs, TokenVerifier};
 use cloudapp_domain::Clock;
@@ -85,8 +85,9 @@ pub struct DatabaseReadiness(pub PgPool);
 
 #[async_trait::async_trait]
 impl Readiness for DatabaseReadiness {
-    async fn ready(&self) -> Result<(), Unready> {
-        sqlx::query("select 1").execute(&self.0).await.map(drop).map_err(|_| Unready("database"))
+    async fn look(&self) -> Vec<Dependency> {
+        let asked = tokio::time::timeout(PATIENCE, sqlx::query("select 1").execute(&self.0)).await;
+        vec![Dependency { name: "database", answers: matches!(asked, Ok(Ok(_))) }]
     }
 }
 

@@ -52,7 +52,11 @@ impl Ec2 {
             .operation_attempt_timeout(attempt)
             .operation_timeout(operation)
             .build();
-        let config = Builder::from(config).retry_config(retries).timeout_config(timeouts).build();
+        let config = Builder::from(config)
+            .retry_config(retries)
+            .timeout_config(timeouts)
+            .interceptor(cloudapp_aws_calls::Observed)
+            .build();
         Self { client: Client::from_conf(config), root_devices: Arc::default() }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use cloudapp_domain::{Clock, ExecutionId, ExecutionKind, Failure, FailureCode, Fixer, UserSub};
+use cloudapp_trace::TraceContext;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
@@ -106,6 +107,8 @@ pub struct Execution {
     pub created_at: DateTime<Utc>,
     /// Why it is being undone, if it is.
     pub failure: Option<Failure>,
+    /// The request that it was accepted in.
+    pub trace: Option<TraceContext>,
 }
 
 /// What a step may use while it runs.

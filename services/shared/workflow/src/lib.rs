@@ -22,6 +22,7 @@
 mod backoff;
 mod definition;
 pub mod harness;
+pub mod measures;
 mod moments;
 pub mod planner;
 mod run;

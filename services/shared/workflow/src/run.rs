@@ -5,9 +5,12 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use cloudapp_domain::{Failure, FailureCode, Fixer, StepState};
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use crate::backoff::Backoff;
-use crate::definition::{Applied, Definition, Definitions, Step, StepContext, StepError, Undone};
+use crate::definition::{Applied, Definition, Definitions, Execution, Step, StepContext, StepError, Undone};
+use crate::measures::{EXECUTION, EXECUTIONS, LEASES_LOST, STEP, STEP_RUN};
 use crate::planner::{self, Action, Cause, Course, Ending, Phase, Situation};
 use crate::signals::Signals;
 use crate::store::{Claimed, StepEnd, Store, StoreError, Written};
@@ -34,7 +37,19 @@ enum Go {
 
 impl Runner {
     /// Runs an execution until it rests, ends, or the lease is lost; answers when it is due again if it rests.
-    pub(crate) async fn run(&self, mut claimed: Claimed) -> Result<Option<DateTime<Utc>>, StoreError> {
+    pub(crate) async fn run(&self, claimed: Claimed) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let Execution { id, kind, subject, trace, .. } = claimed.execution;
+        // What executions of CloudApp act on are instances.
+        let span = tracing::info_span!(
+            "execution", execution_id = %id, instance_id = %subject, kind = kind.as_str(), otel.name = Empty,
+        );
+        if cloudapp_trace::exporting() {
+            span.record("otel.name", format!("execution {kind}"));
+        }
+        cloudapp_trace::within(span, trace, self.run_here(claimed)).await
+    }
+
+    async fn run_here(&self, mut claimed: Claimed) -> Result<Option<DateTime<Utc>>, StoreError> {
         let definition = self
             .definitions
             .get(claimed.execution.kind)
@@ -105,16 +120,22 @@ impl Runner {
     ) -> Result<Go, StoreError> {
         if !situation.begun {
             if self.store.record_begin(claimed, self.lease).await? == Written::LeaseLost {
-                return Ok(Go::Stop(None));
+                return Ok(lease_lost());
             }
             self.signals.changed(claimed.execution.id);
         }
         let started = Instant::now();
-        let applied = self.bounded(step.apply(&self.context(claimed))).await;
-        metrics::histogram!("cloudapp_workflow_step_seconds", "step" => step.name())
-            .record(started.elapsed().as_secs_f64());
+        let span = tracing::info_span!(
+            "step",
+            otel.name = step.name(),
+            step = step.name(),
+            attempt = claimed.attempt
+        );
+        let applied = self.bounded(step.apply(&self.context(claimed))).instrument(span).await;
+        metrics::histogram!(STEP_RUN, "step" => step.name()).record(started.elapsed().as_secs_f64());
         match applied {
             Ok(Applied::Done(detail)) => {
+                self.measure_step(step.name(), claimed);
                 let course = planner::after_applied(situation);
                 let end = StepEnd::new(StepState::Succeeded, detail.as_deref());
                 let written = self.store.record_course(claimed, end, course, self.lease).await?;
@@ -135,7 +156,7 @@ impl Runner {
                 let written = self.store.record_turn(claimed, turn, Some(end), course, self.lease).await?;
                 Ok(self.go(claimed, course, &written))
             }
-            Err(StepError::LeaseLost) => Ok(Go::Stop(None)),
+            Err(StepError::LeaseLost) => Ok(lease_lost()),
             Err(error) => {
                 log_step_error(claimed, step.name(), &error);
                 self.rest_before_retry(claimed, situation, None).await
@@ -149,7 +170,8 @@ impl Runner {
         situation: &Situation,
         claimed: &mut Claimed,
     ) -> Result<Go, StoreError> {
-        let problem = match self.bounded(step.undo(&self.context(claimed))).await {
+        let span = tracing::info_span!("undo", step = step.name(), attempt = claimed.attempt);
+        let problem = match self.bounded(step.undo(&self.context(claimed))).instrument(span).await {
             Ok(Undone::Done) => {
                 let course = planner::after_undone(situation);
                 let end = StepEnd::new(StepState::Undone, None);
@@ -161,7 +183,7 @@ impl Runner {
             }
             Ok(Undone::Failed(reason)) => return self.give_up(claimed, step.name(), &reason).await,
             Ok(Undone::Retry) => "it did not work within the time for undoing".to_owned(),
-            Err(StepError::LeaseLost) => return Ok(Go::Stop(None)),
+            Err(StepError::LeaseLost) => return Ok(lease_lost()),
             Err(error) => {
                 log_step_error(claimed, step.name(), &error);
                 error.to_string()
@@ -183,7 +205,7 @@ impl Runner {
         step: &'static str,
         reason: &str,
     ) -> Result<Go, StoreError> {
-        tracing::error!(execution.id = %claimed.execution.id, step, reason, "an execution is stuck");
+        tracing::error!(step, reason, "an execution is stuck");
         let detail = format!("Could not be undone: {reason}");
         let end = StepEnd::new(StepState::Failed, Some(&detail));
         let course = Course::End(ExecutionState::Stuck);
@@ -227,6 +249,13 @@ impl Runner {
         }
     }
 
+    /// How long a step took that is done now, waits included.
+    fn measure_step(&self, step: &'static str, claimed: &Claimed) {
+        let Some(began) = claimed.step_started_at else { return };
+        let took = (self.store.clock.now() - began).as_seconds_f64();
+        metrics::histogram!(STEP, "kind" => claimed.execution.kind.as_str(), "step" => step).record(took);
+    }
+
     /// A run ends well before its lease does, so that two runs of a step do not overlap while clocks agree.
     async fn bounded<T>(&self, run: impl Future<Output = Result<T, StepError>>) -> Result<T, StepError> {
         tokio::time::timeout(self.lease.mul_f64(0.75), run).await.unwrap_or_else(|elapsed| {
@@ -236,20 +265,26 @@ impl Runner {
 
     fn go(&self, claimed: &Claimed, course: Course, written: &Written) -> Go {
         match (written, course) {
-            (Written::LeaseLost, _) => Go::Stop(None),
+            (Written::LeaseLost, _) => lease_lost(),
             // A cancel that came before the end: the next look turns it back.
             (Written::Cancelled(_), _) | (Written::Yes(_), Course::Step(_)) => Go::On,
             (Written::Yes(_), Course::End(state)) => {
-                let (kind, id) = (claimed.execution.kind, claimed.execution.id);
-                metrics::counter!(
-                    "cloudapp_executions_total", "kind" => kind.as_str(), "outcome" => state.as_str()
-                )
-                .increment(1);
-                tracing::info!(execution.id = %id, kind = %kind, outcome = %state, "an execution ended");
+                let kind = claimed.execution.kind;
+                let took = (self.store.clock.now() - claimed.execution.created_at).as_seconds_f64();
+                metrics::counter!(EXECUTIONS, "kind" => kind.as_str(), "outcome" => state.as_str())
+                    .increment(1);
+                metrics::histogram!(EXECUTION, "kind" => kind.as_str(), "outcome" => state.as_str())
+                    .record(took);
+                tracing::info!(outcome = %state, seconds = took, "an execution ended");
                 Go::Stop(None)
             }
         }
     }
+}
+
+fn lease_lost() -> Go {
+    metrics::counter!(LEASES_LOST).increment(1);
+    Go::Stop(None)
 }
 
 fn delta(duration: Duration) -> TimeDelta {
@@ -259,7 +294,7 @@ fn delta(duration: Duration) -> TimeDelta {
 fn log_step_error(claimed: &Claimed, step: &'static str, error: &StepError) {
     let source = std::error::Error::source(error).map(ToString::to_string);
     tracing::warn!(
-        execution.id = %claimed.execution.id, step, attempt = claimed.attempt, error = %error, source,
+        step, attempt = claimed.attempt, error = %error, source,
         "a step will be tried again"
     );
 }

@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::backoff::Backoff;
 use crate::definition::Definitions;
+use crate::measures::{CLAIMED, RUNNING};
 use crate::run::Runner;
 use crate::signals::Signals;
 use crate::store::{Store, StoreError};
@@ -131,6 +132,10 @@ impl Worker {
         // Without a free slot there may be more for all that is known.
         let claimed = if free == 0 { vec![] } else { self.claim(free).await? };
         let full = claimed.len() == free;
+        if !claimed.is_empty() {
+            metrics::histogram!(CLAIMED).record(claimed.len() as f64);
+        }
+        metrics::gauge!(RUNNING).set((self.settings.concurrency - free + claimed.len()) as f64);
         for claim in claimed {
             let Ok(slot) = Arc::clone(slots).acquire_owned().await else { return Ok(()) };
             let (runner, agenda) = (self.runner.clone(), Arc::clone(agenda));

@@ -21,6 +21,9 @@ use cloudapp_workflow::{
 use futures::FutureExt as _;
 use sqlx::{Executor as _, PgPool};
 
+/// The request that every execution here is accepted in.
+const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
 /// A step whose effect is a row; `Flaw` makes it wrong on purpose.
 struct Put {
     name: &'static str,
@@ -47,6 +50,8 @@ impl Step for Put {
     }
 
     async fn apply(&self, context: &StepContext<'_>) -> Result<Applied, StepError> {
+        // Whoever runs it, however long after: it joins the request that it was accepted in.
+        assert_eq!(cloudapp_trace::current().map(|here| here.to_string()).as_deref(), Some(TRACE));
         let present: i64 = sqlx::query_scalar("select count(*) from effect where step = $1 and subject = $2")
             .bind(self.name)
             .bind(context.execution.subject)
@@ -141,6 +146,7 @@ async fn accept_as(id: ExecutionId, store: &Store, pool: &PgPool, definition: &D
         input: serde_json::json!({}),
         done: vec![],
         begun: None,
+        trace: Some(TRACE.parse().unwrap()),
     };
     let mut connection = pool.acquire().await.unwrap();
     store.insert(&mut connection, definition, &new).await.unwrap();

@@ -85,7 +85,7 @@ async fn world(executions: usize) -> World {
         .map(|_| {
             let id = ExecutionId::new(&SystemClock);
             let (owner, input) = ("somebody".parse().unwrap(), serde_json::json!({}));
-            NewExecution { id, subject: id.as_uuid(), owner, input, done: vec![], begun: None }
+            NewExecution { id, subject: id.as_uuid(), owner, input, done: vec![], begun: None, trace: None }
         })
         .collect();
     let mut connection = pool.acquire().await.unwrap();

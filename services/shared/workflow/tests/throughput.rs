@@ -91,6 +91,7 @@ impl Rig {
                 input: serde_json::json!({}),
                 done: vec![],
                 begun: None,
+                trace: None,
             };
             self.store.insert(&mut transaction, definition, &new).await.unwrap();
         }

@@ -5,13 +5,22 @@ from ..plan import Plan, as_list, statements
 
 # Actions for which AWS knows no resource (Service Authorization Reference), and which therefore must name "*".
 WITHOUT_RESOURCE = {
-    "acm:ListCertificates", "cloudwatch:PutMetricData", "ecr:GetAuthorizationToken", "shield:GetSubscriptionState",
-    "xray:GetSamplingRules", "xray:GetSamplingTargets", "xray:PutTelemetryRecords", "xray:PutTraceSegments",
+    "acm:ListCertificates",
+    "cloudwatch:PutMetricData",
+    "ecr:GetAuthorizationToken",
+    "shield:GetSubscriptionState",
+    "xray:GetSamplingRules",
+    "xray:GetSamplingTargets",
+    "xray:PutTelemetryRecords",
+    "xray:PutTraceSegments",
     # Lambda makes its interfaces under the function's role; the code is denied the same actions.
-    "ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface",
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
     "ec2:UnassignPrivateIpAddresses",
     # Reads of one object each, by the load balancer controller, for which naming certificates would not hold.
-    "acm:DescribeCertificate", "wafv2:GetWebACLForResource",
+    "acm:DescribeCertificate",
+    "wafv2:GetWebACLForResource",
 }
 READS_WITHOUT_RESOURCE = ("ec2:Describe", "ec2:GetSecurityGroupsForVpc", "elasticloadbalancing:Describe")
 
@@ -45,7 +54,9 @@ def no_star_in_role_policies(plan: Plan, report: Report) -> None:
             else:
                 service, account = resource.split(":")[2], resource.split(":")[4]
                 aws_own = account == "*" and ":repository/eks/" in resource
-                report.expect(found, "*" not in service and ("*" not in account or aws_own), f"reaches other services or accounts: {resource}")
+                report.expect(
+                    found, "*" not in service and ("*" not in account or aws_own), f"reaches other services or accounts: {resource}"
+                )
 
 
 @policy
@@ -73,7 +84,12 @@ def pass_role_names_roles(plan: Plan, report: Report) -> None:
 @policy
 def roles_trust_one_party(plan: Plan, report: Report) -> None:
     """A role trusts one service or one service account; where AWS sends a source, it is checked."""
-    confused = {"ecs-tasks.amazonaws.com", "eks-fargate-pods.amazonaws.com", "vpc-flow-logs.amazonaws.com", "cloudtrail.amazonaws.com"}
+    confused = {
+        "ecs-tasks.amazonaws.com",
+        "eks-fargate-pods.amazonaws.com",
+        "vpc-flow-logs.amazonaws.com",
+        "cloudtrail.amazonaws.com",
+    }
     for found in plan.of("aws_iam_role"):
         for statement in statements(found.json("assume_role_policy")):
             principal, condition = statement["Principal"], statement.get("Condition", {})
@@ -82,12 +98,17 @@ def roles_trust_one_party(plan: Plan, report: Report) -> None:
                 exact = condition.get("StringEquals", {})
                 subject = [value for key, value in exact.items() if key.endswith(":sub")]
                 audience = [value for key, value in exact.items() if key.endswith(":aud")]
-                report.expect(found, len(subject) == 1 and isinstance(subject[0], str) and "*" not in subject[0],
-                              "trusts more than one service account")
+                report.expect(
+                    found,
+                    len(subject) == 1 and isinstance(subject[0], str) and "*" not in subject[0],
+                    "trusts more than one service account",
+                )
                 report.expect(found, audience == ["sts.amazonaws.com"], "does not check the token's audience")
-            elif set(as_list(principal["Service"])) & confused:
+            elif isinstance(principal, dict) and set(as_list(principal.get("Service"))) & confused:
                 keys = {key for part in condition.values() for key in part}
-                report.expect(found, bool({"aws:SourceArn", "aws:SourceAccount"} & keys), "does not check whom the service works for")
+                report.expect(
+                    found, bool({"aws:SourceArn", "aws:SourceAccount"} & keys), "does not check whom the service works for"
+                )
 
 
 @policy
@@ -102,7 +123,14 @@ def resource_policies_name_who(plan: Plan, report: Report) -> None:
             report.expect(found, not everybody, f"admits everybody ({statement.get('Sid')})")
             if isinstance(principal, dict) and "Service" in principal:
                 keys = {key for part in statement.get("Condition", {}).values() for key in part}
-                bound = any(key in ("aws:SourceArn", "aws:SourceAccount") or key.startswith("kms:EncryptionContext:") for key in keys)
+                bound = any(
+                    key in ("aws:SourceArn", "aws:SourceAccount") or key.startswith("kms:EncryptionContext:") for key in keys
+                )
+                # Where AWS knows no such condition, the folder may name the account.
+                bound = bound or all(
+                    "/AWSLogs/" in resource and resource.split("/AWSLogs/")[1].split("/")[0].isdigit()
+                    for resource in as_list(statement["Resource"])
+                )
                 report.expect(found, bound, f"admits a service for any account ({statement.get('Sid')})")
 
 
@@ -120,9 +148,15 @@ def launches_are_bounded(plan: Plan, report: Report) -> None:
             for resource in as_list(statement["Resource"]):
                 kind = resource.split(":", 5)[5].split("/")[0]
                 wanted = {
-                    "instance": {"aws:RequestTag/cloudapp:managed", "ec2:MetadataHttpTokens", "ec2:MetadataHttpPutResponseHopLimit", "ec2:InstanceType"},
+                    "instance": {
+                        "aws:RequestTag/cloudapp:managed",
+                        "ec2:MetadataHttpTokens",
+                        "ec2:MetadataHttpPutResponseHopLimit",
+                        "ec2:InstanceType",
+                    },
                     "volume": {"aws:RequestTag/cloudapp:managed", "ec2:Encrypted"},
-                    "network-interface": {"ec2:Subnet"}, "image": {"ec2:Owner"},
+                    "network-interface": {"ec2:Subnet"},
+                    "image": {"ec2:Owner"},
                 }.get(kind)
                 if wanted is None:
                     report.expect(found, kind in ("subnet", "security-group") and "*" not in resource, f"launches with any {kind}")
@@ -141,8 +175,14 @@ def only_one_role_signs(plan: Plan, report: Report) -> None:
         if key.get("key_usage") != "SIGN_VERIFY":
             continue
         report.expect(key, key.get("customer_master_key_spec") == "ECC_NIST_P256", "is not a P-256 key")
-        denies = [statement for statement in statements(key.json("policy"))
-                  if statement["Effect"] == "Deny" and "kms:Sign" in as_list(statement["Action"])]
+        denies = [
+            statement
+            for statement in statements(key.json("policy"))
+            if statement["Effect"] == "Deny" and "kms:Sign" in as_list(statement["Action"])
+        ]
         signers = [statement["Condition"]["ArnNotEquals"]["aws:PrincipalArn"] for statement in denies]
-        report.expect(key, len(signers) == 1 and isinstance(signers[0], str) and signers[0].endswith("provision-instance"),
-                      "can be used by roles other than provision-instance's")
+        report.expect(
+            key,
+            len(signers) == 1 and isinstance(signers[0], str) and signers[0].endswith("provision-instance"),
+            "can be used by roles other than provision-instance's",
+        )

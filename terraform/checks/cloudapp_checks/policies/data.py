@@ -44,14 +44,18 @@ def encrypted_with_our_keys(plan: Plan, report: Report) -> None:
 def buckets_are_closed(plan: Plan, report: Report) -> None:
     """Every bucket is encrypted, versioned, cleared, owned by us alone, and closed to the public in all four ways."""
     parts = {
-        "aws_s3_bucket_public_access_block": lambda r: all(r.get(name) is True for name in (
-            "block_public_acls", "block_public_policy", "ignore_public_acls", "restrict_public_buckets")),
+        "aws_s3_bucket_public_access_block": lambda r: all(
+            r.get(name) is True
+            for name in ("block_public_acls", "block_public_policy", "ignore_public_acls", "restrict_public_buckets")
+        ),
         "aws_s3_bucket_server_side_encryption_configuration": lambda r: bool(
-            r.block("rule").get("apply_server_side_encryption_by_default")),
+            r.block("rule").get("apply_server_side_encryption_by_default")
+        ),
         "aws_s3_bucket_versioning": lambda r: r.block("versioning_configuration").get("status") == "Enabled",
         "aws_s3_bucket_ownership_controls": lambda r: r.block("rule").get("object_ownership") == "BucketOwnerEnforced",
         "aws_s3_bucket_lifecycle_configuration": lambda r: any(
-            rule["abort_incomplete_multipart_upload"] for rule in r.get("rule", []) if rule["status"] == "Enabled"),
+            rule["abort_incomplete_multipart_upload"] for rule in r.get("rule", []) if rule["status"] == "Enabled"
+        ),
         "aws_s3_bucket_policy": lambda r: True,
     }
     for kind, holds in parts.items():
@@ -66,23 +70,35 @@ def buckets_are_closed(plan: Plan, report: Report) -> None:
     for found in plan.of("aws_s3_bucket_server_side_encryption_configuration"):
         default = found.block("rule")["apply_server_side_encryption_by_default"][0]
         name = found.get("bucket")
-        report.expect(found, default["sse_algorithm"] == "aws:kms" or any(f"-{part}-" in name for part in keyless),
-                      "is not encrypted with a key of ours")
+        report.expect(
+            found,
+            default["sse_algorithm"] == "aws:kms" or any(f"-{part}-" in name for part in keyless),
+            "is not encrypted with a key of ours",
+        )
 
 
 @policy
 def tls_only(plan: Plan, report: Report) -> None:
     """Queues, topics and buckets refuse plain HTTP, each of them."""
-    for kind, part, link in (("aws_sqs_queue", "aws_sqs_queue_policy", ("id", "queue_url")),
-                             ("aws_sns_topic", "aws_sns_topic_policy", ("arn", "arn")),
-                             ("aws_s3_bucket", "aws_s3_bucket_policy", ("bucket", "bucket"))):
+    for kind, part, link in (
+        ("aws_sqs_queue", "aws_sqs_queue_policy", ("id", "queue_url")),
+        ("aws_sns_topic", "aws_sns_topic_policy", ("arn", "arn")),
+        ("aws_s3_bucket", "aws_s3_bucket_policy", ("bucket", "bucket")),
+    ):
         policies = {resource.get(link[1]): resource for resource in plan.of(part)}
         for resource in plan.of(kind):
             found = policies.get(resource.get(link[0]))
-            denies = [] if found is None else [
-                statement for statement in statements(found.json("policy"))
-                if statement["Effect"] == "Deny" and statement["Principal"] == "*"
-                and statement.get("Condition") == {"Bool": {"aws:SecureTransport": "false"}}]
+            denies = (
+                []
+                if found is None
+                else [
+                    statement
+                    for statement in statements(found.json("policy"))
+                    if statement["Effect"] == "Deny"
+                    and statement["Principal"] == "*"
+                    and statement.get("Condition") == {"Bool": {"aws:SecureTransport": "false"}}
+                ]
+            )
             arn = resource.get("arn")
             report.expect(resource, any(arn in as_list(statement["Resource"]) for statement in denies), "takes plain HTTP")
 
@@ -114,8 +130,12 @@ def visibility_outlasts_the_consumer(plan: Plan, report: Report) -> None:
     for mapping in plan.of("aws_lambda_event_source_mapping"):
         queue, function = queues[mapping.get("event_source_arn")], functions[mapping.get("function_arn")]
         enough = queue.get("visibility_timeout_seconds") >= 6 * function.get("timeout")
-        report.expect(mapping, enough, f"{queue.get('visibility_timeout_seconds')} s of visibility for {function.get('timeout')} s of timeout")
-        report.expect(mapping, "ReportBatchItemFailures" in mapping.get("function_response_types", []), "one failure repeats the whole batch")
+        report.expect(
+            mapping, enough, f"{queue.get('visibility_timeout_seconds')} s of visibility for {function.get('timeout')} s of timeout"
+        )
+        report.expect(
+            mapping, "ReportBatchItemFailures" in mapping.get("function_response_types", []), "one failure repeats the whole batch"
+        )
 
 
 @policy
@@ -128,7 +148,9 @@ def database_is_kept(plan: Plan, report: Report) -> None:
         report.expect(cluster, cluster.get("iam_database_authentication_enabled") is True, "takes no IAM sign-in")
         report.expect(cluster, cluster.get("manage_master_user_password") is True, "has a password in the state")
         report.expect(cluster, cluster.get("copy_tags_to_snapshot") is True, "makes snapshots without tags")
-        instances = [one for one in plan.of("aws_rds_cluster_instance") if one.get("cluster_identifier") == cluster.get("cluster_identifier")]
+        instances = [
+            one for one in plan.of("aws_rds_cluster_instance") if one.get("cluster_identifier") == cluster.get("cluster_identifier")
+        ]
         report.expect(cluster, len(instances) >= 2, "does not survive a zone")
     for instance in plan.of("aws_rds_cluster_instance"):
         report.expect(instance, instance.get("publicly_accessible") is False, "is public")

@@ -15,8 +15,11 @@ def nothing_is_open_to_the_world(plan: Plan, report: Report) -> None:
         source = {rule.get("cidr_ipv4"), rule.get("cidr_ipv6")}
         report.expect(rule, not source & ANYWHERE, "admits the world")
         if rule.get("security_group_id") in database:
-            report.expect(rule, rule.get("referenced_security_group_id") is not None and rule.get("from_port") == rule.get("to_port") == 5432,
-                          "admits more to the database than PostgreSQL from a group")
+            report.expect(
+                rule,
+                rule.get("referenced_security_group_id") is not None and rule.get("from_port") == rule.get("to_port") == 5432,
+                "admits more to the database than PostgreSQL from a group",
+            )
     for cluster in plan.of("aws_eks_cluster"):
         access = cluster.block("vpc_config")
         public = access["endpoint_public_access"] and ANYWHERE & set(access["public_access_cidrs"] or ANYWHERE)
@@ -52,7 +55,9 @@ def tiers_are_apart(plan: Plan, report: Report) -> None:
 def tls_is_current(plan: Plan, report: Report) -> None:
     """Load balancers and CloudFront talk TLS 1.2 or newer, and nothing else, in front and behind."""
     for listener in plan.of("aws_lb_listener"):
-        report.expect(listener, listener.get("protocol") == "HTTPS" and "TLS13" in listener.get("ssl_policy", ""), "takes old TLS, or none")
+        report.expect(
+            listener, listener.get("protocol") == "HTTPS" and "TLS13" in listener.get("ssl_policy", ""), "takes old TLS, or none"
+        )
     for balancer in plan.of("aws_lb"):
         report.expect(balancer, balancer.get("drop_invalid_header_fields") is True, "passes invalid headers on")
     for distribution in plan.of("aws_cloudfront_distribution"):
@@ -61,9 +66,15 @@ def tls_is_current(plan: Plan, report: Report) -> None:
         for origin in distribution.get("origin"):
             for custom in origin["custom_origin_config"]:
                 report.expect(distribution, custom["origin_protocol_policy"] == "https-only", "talks plain HTTP to its origin")
-            report.expect(distribution, bool(origin["custom_origin_config"] or origin["origin_access_control_id"]), "reads a bucket without origin access control")
+            report.expect(
+                distribution,
+                bool(origin["custom_origin_config"] or origin["origin_access_control_id"]),
+                "reads a bucket without origin access control",
+            )
         for behaviour in distribution.get("default_cache_behavior") + distribution.get("ordered_cache_behavior"):
-            report.expect(distribution, behaviour["viewer_protocol_policy"] in ("redirect-to-https", "https-only"), "answers plain HTTP")
+            report.expect(
+                distribution, behaviour["viewer_protocol_policy"] in ("redirect-to-https", "https-only"), "answers plain HTTP"
+            )
 
 
 @policy
@@ -80,7 +91,11 @@ def firewalls_are_attached(plan: Plan, report: Report) -> None:
         headers = {header["name"] for field in (log.get("redacted_fields") if log else []) for header in field["single_header"]}
         report.expect(acl, {"authorization", "cookie"} <= headers, "logs nothing, or tokens and cookies")
         rules = {rule["name"] for rule in acl.get("rule")}
-        report.expect(acl, {"limit-per-address", "AWSManagedRulesCommonRuleSet", "AWSManagedRulesKnownBadInputsRuleSet"} <= rules, "misses its rules")
+        report.expect(
+            acl,
+            {"limit-per-address", "AWSManagedRulesCommonRuleSet", "AWSManagedRulesKnownBadInputsRuleSet"} <= rules,
+            "misses its rules",
+        )
 
 
 @policy
@@ -90,7 +105,9 @@ def machines_report_only(plan: Plan, report: Report) -> None:
         if not acl.get("name").endswith("-services"):
             continue
         first = min(acl.get("rule"), key=lambda rule: rule["priority"])
-        report.expect(acl, first["name"] == "machines-report-only" and bool(first["action"][0]["block"]), "does not bound machines first")
+        report.expect(
+            acl, first["name"] == "machines-report-only" and bool(first["action"][0]["block"]), "does not bound machines first"
+        )
 
 
 @policy

@@ -19,10 +19,18 @@ def logs_are_kept(plan: Plan, report: Report) -> None:
         report.expect(group, (group.get("retention_in_days") or 0) >= 90, "is kept for less than 90 days or for ever")
     names = {group.get("name") for group in groups}
     for function in plan.of("aws_lambda_function"):
-        report.expect(function, f"/aws/lambda/{function.get('function_name')}" in names, "would make a log group of its own, kept for ever")
+        report.expect(
+            function, f"/aws/lambda/{function.get('function_name')}" in names, "would make a log group of its own, kept for ever"
+        )
     for cluster in plan.of("aws_eks_cluster"):
-        report.expect(cluster, {"api", "audit", "authenticator"} <= set(cluster.get("enabled_cluster_log_types", [])), "does not log who did what")
-        report.expect(cluster, f"/aws/eks/{cluster.get('name')}/cluster" in names, "would make a log group of its own, kept for ever")
+        report.expect(
+            cluster,
+            {"api", "audit", "authenticator"} <= set(cluster.get("enabled_cluster_log_types", [])),
+            "does not log who did what",
+        )
+        report.expect(
+            cluster, f"/aws/eks/{cluster.get('name')}/cluster" in names, "would make a log group of its own, kept for ever"
+        )
 
 
 @policy
@@ -37,9 +45,12 @@ def everything_is_tagged(plan: Plan, report: Report) -> None:
 @policy
 def no_secret_in_environments(plan: Plan, report: Report) -> None:
     """Environments can be read by whoever may describe: nothing in them signs anybody in."""
+
     def look(resource, environment: dict) -> None:
         for name, value in environment.items():
-            report.expect(resource, not SECRET_NAME.search(name) and not SECRET_VALUE.search(value), f"tells {name} to whoever may look")
+            report.expect(
+                resource, not SECRET_NAME.search(name) and not SECRET_VALUE.search(value), f"tells {name} to whoever may look"
+            )
 
     for function in plan.of("aws_lambda_function"):
         look(function, function.block("environment").get("variables") or {})
@@ -57,14 +68,22 @@ def programs_are_confined(plan: Plan, report: Report) -> None:
             user = str(container.get("user", "0")).split(":")[0]
             report.expect(task, user not in ("", "0", "root"), "runs as root")
             report.expect(task, container.get("readonlyRootFilesystem") is True, "may write its file system")
-            report.expect(task, "ALL" in container.get("linuxParameters", {}).get("capabilities", {}).get("drop", []), "keeps capabilities")
+            report.expect(
+                task, "ALL" in container.get("linuxParameters", {}).get("capabilities", {}).get("drop", []), "keeps capabilities"
+            )
             report.expect(task, not container["image"].endswith(":latest"), "may be another program tomorrow")
     for service in plan.of("aws_ecs_service"):
         report.expect(service, service.get("enable_execute_command") is not True, "can be entered")
-        report.expect(service, service.block("deployment_circuit_breaker").get("rollback") is True, "does not roll a bad version back")
+        report.expect(
+            service, service.block("deployment_circuit_breaker").get("rollback") is True, "does not roll a bad version back"
+        )
     for function in plan.of("aws_lambda_function"):
         report.expect(function, function.block("tracing_config").get("mode") == "Active", "is not traced")
-        report.expect(function, function.get("runtime") == "provided.al2023" and function.get("architectures") == ["x86_64"], "has another runtime")
+        report.expect(
+            function,
+            function.get("runtime") == "provided.al2023" and function.get("architectures") == ["x86_64"],
+            "has another runtime",
+        )
 
 
 @policy
@@ -106,7 +125,11 @@ def sign_in_is_strict(plan: Plan, report: Report) -> None:
         report.expect(pool, not pool.get("device_configuration"), "remembers devices")
     for client in plan.of("aws_cognito_user_pool_client"):
         units = client.block("token_validity_units")
-        report.expect(client, (client.get("access_token_validity"), units.get("access_token")) == (5, "minutes"), "gives access tokens that live longer than five minutes")
+        report.expect(
+            client,
+            (client.get("access_token_validity"), units.get("access_token")) == (5, "minutes"),
+            "gives access tokens that live longer than five minutes",
+        )
         report.expect(client, client.get("prevent_user_existence_errors") == "ENABLED", "tells who exists")
         report.expect(client, client.get("enable_token_revocation") is True, "cannot revoke tokens")
 

@@ -17,14 +17,14 @@ use super::Outage;
 /// Between two tries to have the port again.
 const PAUSE: Duration = Duration::from_millis(20);
 
-pub(super) struct OutageListener {
+pub(crate) struct OutageListener {
     inner: Option<TcpListener>,
     address: SocketAddr,
     outage: watch::Receiver<Outage>,
 }
 
 impl OutageListener {
-    pub(super) const fn new(
+    pub(crate) const fn new(
         inner: TcpListener,
         address: SocketAddr,
         outage: watch::Receiver<Outage>,
@@ -78,7 +78,7 @@ impl Listener for OutageListener {
     }
 }
 
-pub(super) struct OutageStream {
+pub(crate) struct OutageStream {
     stream: TcpStream,
     outage: watch::Receiver<Outage>,
 }

@@ -7,7 +7,7 @@ mod s3;
 mod sns;
 mod sqs;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -23,7 +23,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use self::listener::OutageListener;
+pub(crate) use self::listener::OutageListener;
 
 /// Largest body: an object of the event log.
 const LARGEST: usize = 64 * 1024 * 1024;
@@ -43,6 +43,8 @@ pub enum Outage {
 #[derive(Debug)]
 struct Shared {
     outage: watch::Sender<Outage>,
+    /// Services that are disturbed, the others being there.
+    disturbed: Mutex<BTreeSet<&'static str>>,
     calls: Mutex<BTreeMap<String, u64>>,
     key: kms::Key,
     queues: sqs::Queues,
@@ -68,6 +70,7 @@ impl AwsStub {
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
             outage: watch::Sender::new(Outage::None),
+            disturbed: Mutex::default(),
             calls: Mutex::default(),
             key: kms::Key::generate()?,
             queues: sqs::Queues::default(),
@@ -101,6 +104,17 @@ impl AwsStub {
     /// From now on AWS is away like this, or back.
     pub fn set_outage(&self, outage: Outage) {
         self.shared.outage.send_replace(outage);
+    }
+
+    /// From now on this service (`kms`, `sqs`, `sns`, `s3`) answers everything with an error of its own, or is well
+    /// again.
+    pub fn disturb(&self, service: &'static str, disturbed: bool) {
+        let mut all = locked(&self.shared.disturbed);
+        if disturbed {
+            all.insert(service)
+        } else {
+            all.remove(service)
+        };
     }
 
     /// How often each operation was called, such as `kms:Sign`. Calls during an outage are not counted.
@@ -164,6 +178,15 @@ async fn serve(
         std::future::pending::<()>().await;
     }
     let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
+    let service = match target.split_once('.') {
+        Some(("TrentService", _)) => "kms",
+        Some(_) => "sqs",
+        None if method == Method::POST && uri.path() == "/" => "sns",
+        None => "s3",
+    };
+    if locked(&shared.disturbed).contains(service) {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
     let (operation, answer) = match target.split_once('.') {
         Some(("TrentService", operation)) => kms::answer(&shared, operation, &parse(&body)),
         Some(("AmazonSQS", operation)) => sqs::answer(&shared, operation, &parse(&body)).await,

@@ -7,6 +7,7 @@ use http::HeaderMap;
 
 use crate::app::App;
 use crate::identity::{ChallengeKind, IdentityError, SignIn};
+use crate::measures::SIGN_INS;
 use crate::pages::problem::{pool_error, sentence};
 use crate::pages::redirect_with;
 use crate::security::LocalPath;
@@ -27,6 +28,7 @@ pub(super) fn finish(
 ) -> Result<Response, ApiError> {
     match outcome {
         SignIn::Done(tokens) => {
+            count("done");
             let session = Session::begin(&step.email, tokens, app.clock.now()).ok_or_else(|| {
                 tracing::error!("the user pool gave no refresh token");
                 ApiError::new(ProblemCode::Internal, "The sign-in could not be completed.")
@@ -36,12 +38,19 @@ pub(super) fn finish(
             Ok(redirect_with(step.next.as_str(), cookies))
         }
         SignIn::Challenged(challenge) => {
+            count("challenged");
             let to = page_of(challenge.kind);
             let next = step.next.as_str().to_owned();
             let pending = PendingSignIn { challenge, email: step.email, next, at: app.clock.now() };
             Ok(redirect_with(to, app.sessions.write_pending(&pending, headers)))
         }
     }
+}
+
+fn count(outcome: &'static str) {
+    metrics::counter!(SIGN_INS, "outcome" => outcome).increment(1);
+    // Counted by the log as well, where nobody scrapes metrics.
+    tracing::info!(outcome, "a step of a sign-in");
 }
 
 /// The page that asks for what is wanted next.
@@ -54,6 +63,15 @@ const fn page_of(kind: ChallengeKind) -> &'static str {
 
 /// What to say at the form; an error page if the form cannot help.
 pub(super) fn explain(error: &IdentityError) -> Result<String, ApiError> {
+    count(match error {
+        IdentityError::WrongCredentials | IdentityError::UserNotFound | IdentityError::WrongCode => "wrong",
+        IdentityError::TooManyAttempts => "too_many",
+        IdentityError::SessionExpired => "expired",
+        IdentityError::PasswordRefused(_) | IdentityError::Refused(_) | IdentityError::UserExists => {
+            "refused"
+        }
+        IdentityError::Unavailable(_) => "unavailable",
+    });
     match error {
         // Which of the two is wrong, or whether the account exists, is nobody's business.
         IdentityError::WrongCredentials | IdentityError::UserNotFound => {

@@ -22,7 +22,7 @@ impl Meter {
     /// Counts a call that was made, and slows down after one that AWS found to be one too many.
     pub(super) async fn told<T>(&self, family: Family, answer: Result<T, Ec2Error>) -> Result<T, Ec2Error> {
         let outcome = answer.as_ref().map_or_else(|error| error.code().to_owned(), |_| "ok".to_owned());
-        metrics::counter!("cloudapp_ec2_calls_total", "action" => family.as_str(), "outcome" => outcome)
+        metrics::counter!(crate::measures::EC2_CALLS, "action" => family.as_str(), "outcome" => outcome)
             .increment(1);
         if matches!(answer, Err(Ec2Error::Throttled(_))) {
             self.0.throttled(family).await;

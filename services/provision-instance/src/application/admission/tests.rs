@@ -31,6 +31,7 @@ fn wish(owner: &str, key: &str) -> Wish {
             execution_id: ExecutionId::new(&SystemClock),
             instance_id: InstanceId::new(&SystemClock),
         },
+        trace: None,
     }
 }
 

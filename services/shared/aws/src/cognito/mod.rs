@@ -39,6 +39,7 @@ impl UserPool {
         let config = aws_sdk_cognitoidentityprovider::config::Builder::from(config)
             .timeout_config(timeouts(config))
             .retry_config(retries(config))
+            .interceptor(cloudapp_aws_calls::Observed)
             .build();
         Self { client: Client::from_conf(config), pool_id: pool_id.into(), client_id: client_id.into() }
     }

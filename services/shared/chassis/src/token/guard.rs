@@ -10,6 +10,7 @@ use http::request::Parts;
 
 use super::{Caller, TokenError, TokenVerifier};
 use crate::ApiError;
+use crate::measures::TOKENS_REFUSED;
 
 /// Whether tokens were revoked is not known now.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +74,7 @@ impl Guard {
         let caller = self.verifier.verify(token).await.map_err(|error| match error {
             TokenError::Refused(reason) => {
                 tracing::info!(reason, "token refused");
+                metrics::counter!(TOKENS_REFUSED, "reason" => reason).increment(1);
                 unauthenticated()
             }
             TokenError::KeysUnavailable(_) => ApiError::unavailable(&error),

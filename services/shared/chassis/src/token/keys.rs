@@ -9,6 +9,7 @@ use tokio::sync::Mutex;
 use url::Url;
 
 use super::TokenError;
+use crate::measures::KEYS_UNREACHABLE;
 
 /// An unknown key id makes us ask the issuer again, but never more often than this: otherwise made-up key ids
 /// would be a way to make us hammer it.
@@ -48,7 +49,11 @@ impl Keys {
             }
         };
         if wanted {
-            match self.fetch().await {
+            let fetched = self.fetch().await;
+            if fetched.is_err() {
+                metrics::counter!(KEYS_UNREACHABLE).increment(1);
+            }
+            match fetched {
                 Ok(keys) => *cached = Some(Fetched { at: now, keys }),
                 // Known keys go on working while the issuer does not answer.
                 Err(error) if cached.as_ref().is_some_and(|fetched| fetched.keys.find(kid).is_some()) => {

@@ -59,13 +59,14 @@ impl Transport {
         Self { http, base }
     }
 
-    /// A request to `path` (segments are escaped) with the caller's token.
+    /// A request to `path` (segments are escaped) with the caller's token, in the
+    /// trace that we are in.
     pub(super) fn request(&self, method: Method, path: &[&str], token: Option<&str>) -> RequestBuilder {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(path);
         }
-        let request = self.http.request(method, url);
+        let request = self.http.request(method, url).headers(cloudapp_trace::leaving());
         match token {
             Some(token) => request.bearer_auth(token),
             None => request,

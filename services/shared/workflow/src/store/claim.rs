@@ -43,6 +43,7 @@ struct Row {
     failure: Option<Json<Failure>>,
     wakeups: i64,
     fence: i64,
+    trace_parent: Option<String>,
     created_at: DateTime<Utc>,
 }
 
@@ -59,6 +60,8 @@ impl TryFrom<Row> for Claimed {
                 input: row.input,
                 created_at: row.created_at,
                 failure: row.failure.map(|Json(failure)| failure),
+                // One that cannot be read is none: it is for people who look, and stops nothing.
+                trace: row.trace_parent.and_then(|trace| trace.parse().ok()),
             },
             phase: if row.phase == "undoing" { Phase::Undoing } else { Phase::Forward },
             ending: if row.ending.as_deref() == Some("cancelled") {
@@ -99,7 +102,7 @@ impl Store {
                    order by next_run_at limit $3 for no key update skip locked) due \
              where e.id = due.id \
              returning e.id, e.kind, e.subject, e.owner, e.input, e.phase, e.ending, e.position, e.attempt, \
-                 e.step_started_at, e.deadline, e.cancel, e.failure, e.wakeups, e.fence, e.created_at",
+                 e.step_started_at, e.deadline, e.cancel, e.failure, e.wakeups, e.fence, e.trace_parent, e.created_at",
         )
         .bind(self.clock.now())
         .bind(holder)

@@ -1,5 +1,6 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use cloudapp_domain::{ExecutionId, UserSub};
+use cloudapp_trace::TraceContext;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -21,6 +22,18 @@ pub struct NewExecution {
     pub done: Vec<String>,
     /// The step after those, if the accepting transaction has begun it as well.
     pub begun: Option<Begun>,
+    /// The request that it was accepted in: its steps join that trace, whenever and wherever they run.
+    pub trace: Option<TraceContext>,
+}
+
+impl NewExecution {
+    /// What is written down: nobody's request has a trace of its own, named after the execution, if anybody reads it.
+    fn trace(&self) -> Option<String> {
+        let own = || TraceContext::rooted(self.id.as_uuid().into_bytes(), true);
+        self.trace
+            .or_else(|| if cloudapp_trace::exporting() { own() } else { None })
+            .map(|trace| trace.to_string())
+    }
 }
 
 /// A step that the accepting transaction has begun, so that its first run would only find that it has to wait.
@@ -70,17 +83,17 @@ impl Store {
         let begun: Vec<Option<&Begun>> = new.iter().map(|new| new.begun.as_ref()).collect();
         sqlx::query(
             "with new as ( \
-                 select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::jsonb[], $12::timestamptz[], $13::text[]) \
-                     as n (id, subject, owner, input, look_at, waits_for) \
+                 select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::jsonb[], $12::timestamptz[], $13::text[], \
+                     $14::text[]) as n (id, subject, owner, input, look_at, waits_for, trace_parent) \
              ), done as ( \
                  select * from unnest($9::uuid[], $10::int[], $11::text[]) as d (id, position, detail) \
              ), accepted as ( \
                  insert into execution (id, kind, subject, owner, input, state, phase, position, step_started_at, \
-                     next_run_at, deadline, created_at) \
+                     next_run_at, deadline, created_at, trace_parent) \
                  select n.id, $5, n.subject, n.owner, n.input, \
                      case when n.look_at is null then 'pending' else 'running' end, 'forward', \
                      (select count(*) from done where done.id = n.id)::int, \
-                     case when n.look_at is not null then $6::timestamptz end, coalesce(n.look_at, $6), $7, $6 \
+                     case when n.look_at is not null then $6::timestamptz end, coalesce(n.look_at, $6), $7, $6, n.trace_parent \
                  from new n returning id, position \
              ) \
              insert into execution_step (execution_id, position, name, state, started_at, finished_at, detail) \
@@ -106,6 +119,7 @@ impl Store {
         .bind(done.iter().map(|(.., detail)| *detail).collect::<Vec<_>>())
         .bind(begun.iter().map(|begun| begun.map(|begun| begun.look_at)).collect::<Vec<_>>())
         .bind(begun.iter().map(|begun| begun.map(|begun| begun.detail.as_str())).collect::<Vec<_>>())
+        .bind(new.iter().map(NewExecution::trace).collect::<Vec<_>>())
         .execute(connection)
         .await?;
         Ok(())

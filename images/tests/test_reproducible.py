@@ -1,0 +1,37 @@
+"""Packing the same programs twice gives the same bytes."""
+
+import hashlib
+import json
+import pathlib
+import subprocess
+import tarfile
+import tempfile
+import unittest
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+
+
+def packed(folder):
+    """What one run makes: the digest of each image's manifest, and of each other file."""
+    subprocess.run([REPOSITORY / "images/build", "--only", "packages", "--out", folder], check=True, capture_output=True)
+    found = {}
+    for path in sorted(pathlib.Path(folder).rglob("*")):
+        if path.name.endswith(".oci.tar"):
+            with tarfile.open(path) as archive:
+                [manifest] = json.load(archive.extractfile("index.json"))["manifests"]
+                found[path.name] = manifest["digest"]
+        elif path.is_file():
+            found[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found
+
+
+class Reproducible(unittest.TestCase):
+    def test_two_runs_make_the_same(self):
+        with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
+            first = packed(one)
+            self.assertGreater(len(first), 16)
+            self.assertEqual(packed(two), first)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,167 @@
+//! One launch is one trace, through every tier: read back from a stand-in for an OpenTelemetry collector.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use cloudapp_contract::instance::{Accepted, CreateInstance};
+use cloudapp_domain::{ConfigurationId, ExecutionState};
+use cloudapp_rig::{PUBLIC_KEY, Programs, ReplicaId, Rig, RigOptions};
+use cloudapp_tests::{Browser, Collector, Stack, eventually, eventually_some, new_account};
+use cloudapp_trace::TraceContext;
+
+use super::user_journey::sign_in;
+
+/// What a click leads to, tier by tier.
+const LAUNCH: [(&str, &str); 12] = [
+    ("cloudapp-web", "POST /machines"),
+    ("cloudapp-provision-instance", "POST /api/instances"),
+    ("cloudapp-provision-instance", "execution launch"),
+    ("cloudapp-provision-instance", "place"),
+    ("cloudapp-provision-instance", "batch"),
+    ("cloudapp-provision-instance", "ec2:RunInstances"),
+    ("cloudapp-provision-instance", "boot"),
+    ("cloudapp-provision-instance", "login"),
+    ("cloudapp-provision-instance", "kms:Sign"),
+    ("cloudapp-provision-instance", "deliver"),
+    ("cloudapp-provision-instance", "sqs:SendMessageBatch"),
+    ("cloudapp-login-poller", "login details"),
+];
+
+/// Which of [`LAUNCH`] are not in the trace (yet).
+fn missing(collector: &Collector, trace: &str) -> Vec<(&'static str, &'static str)> {
+    let spans = collector.of(trace);
+    let there = |(service, name): &(&str, &str)| {
+        spans.iter().any(|span| span.service == *service && span.name == *name)
+    };
+    LAUNCH.into_iter().filter(|wanted| !there(wanted)).collect()
+}
+
+#[tokio::test]
+async fn one_launch_is_one_trace_from_the_click_to_the_login_details() {
+    let collector = Collector::start().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    let traced = [("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url()), ("OTEL_BSP_SCHEDULE_DELAY", "200")];
+    let stack = Stack::start_in(&data, &traced).await.expect("CloudApp starts");
+
+    let (email, temporary) = new_account(&stack, "traced").await;
+    let browser = Browser::start().await;
+    sign_in(&browser, &stack, &email, &temporary).await;
+    browser.fill("#password", "correct Horse 8 battery").await;
+    browser.fill("#repeated", "correct Horse 8 battery").await;
+    browser.click("button[type=submit]").await;
+    browser.click("a[aria-label='Create Instance: Amazon Linux shell']").await;
+    browser.click("[data-submit]").await;
+    browser.find("#login-command").await;
+    browser.close().await;
+
+    let (service, name) = LAUNCH[0];
+    let click = eventually_some("the click's span", async || {
+        collector.spans().into_iter().find(|span| span.service == service && span.name == name)
+    })
+    .await;
+    assert_eq!(click.parent, "", "a browser begins no trace");
+    eventually("every tier is in the trace", vec![], async || missing(&collector, &click.trace)).await;
+    eventually("the trace hangs together", BTreeSet::new(), async || collector.torn_off(&click.trace)).await;
+
+    let asked = collector.of(&click.trace).into_iter().find(|span| span.name == "ec2:RunInstances");
+    let asked = asked.expect("the call to EC2").attributes;
+    assert_eq!((asked["outcome"].as_str(), asked["attempts"].as_str()), ("ok", "1"));
+    let executions: BTreeSet<String> = collector
+        .of(&click.trace)
+        .iter()
+        .filter_map(|span| span.attributes.get("execution_id").cloned())
+        .collect();
+    assert_eq!(executions.len(), 1, "one click, one execution: {executions:?}");
+
+    // The log says so too, in fields that one can search for.
+    let log = std::fs::read_to_string(data.join("logs/provision-instance.log")).expect("the log");
+    let ended = log
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .find(|line| line["message"] == "an execution ended" && line["trace_id"] == click.trace.as_str())
+        .expect("the launch's last line");
+    assert_eq!(ended["execution_id"].as_str(), executions.first().map(String::as_str));
+    assert!(ended["instance_id"].is_string());
+    stack.stop().await;
+}
+
+/// The trace of user `n`'s request.
+fn trace(n: u8) -> TraceContext {
+    TraceContext::rooted([n; 16], true).expect("a trace")
+}
+
+/// Asks for a machine in the trace of user `n`; their token, and what was accepted.
+async fn create(
+    rig: &Rig,
+    replica: ReplicaId,
+    configuration_id: ConfigurationId,
+    n: u8,
+) -> (String, Accepted) {
+    let (api, token) =
+        (rig.replica(replica).api().expect("an API"), rig.user(&format!("user-{n}")).expect("a token"));
+    let request =
+        CreateInstance { configuration_id, ssh_public_key: Some(PUBLIC_KEY.to_owned()), hours: None };
+    let asking = async { api.speak(&token).create("one", &request).await.expect("accepted") };
+    let accepted = cloudapp_trace::within(tracing::Span::none(), Some(trace(n)), asking).await;
+    (token.clone(), accepted)
+}
+
+/// Waits until the launch has succeeded and its login step is in its caller's trace.
+async fn ends_in_its_trace(
+    rig: &Rig,
+    replica: ReplicaId,
+    collector: &Collector,
+    n: u8,
+    launch: &(String, Accepted),
+) {
+    let ((token, accepted), api) = (launch, rig.replica(replica).api().expect("an API"));
+    let state =
+        || async { api.speak(token).execution(accepted.execution_id).await.expect("it is there").state };
+    eventually("the launch ends well", ExecutionState::Succeeded, state).await;
+    eventually_some("its login step is in its caller's trace", async || {
+        collector.of(&trace(n).trace_id()).into_iter().find(|span| span.name == "login")
+    })
+    .await;
+}
+
+/// A batch for several hangs on the first one's trace and names the others'. A process that dies takes its last spans
+/// along, but not the trace: whoever goes on is in it.
+#[tokio::test]
+async fn a_batch_names_all_its_traces_and_a_trace_goes_on_after_a_crash() {
+    let collector = Collector::start().await;
+    let programs = Programs::multi_call(env!("CARGO_BIN_EXE_cloudapp-under-test"));
+    let options = RigOptions::new(programs)
+        .with_replica("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url())
+        .with_replica("OTEL_BSP_SCHEDULE_DELAY", "100")
+        .with_replica("CLOUDAPP_LEASE_SECONDS", "4");
+    let mut rig = Rig::start(options).await.expect("the rig starts");
+    let configuration = rig.publish(serde_json::json!({})).await.expect("a configuration");
+    let replica = rig.add_replica(&[]).await.expect("a replica");
+
+    let launches =
+        futures::future::join_all([1, 2, 3].map(|n| create(&rig, replica, configuration, n))).await;
+    for (n, launch) in (1..).zip(&launches) {
+        ends_in_its_trace(&rig, replica, &collector, n, launch).await;
+    }
+    let wanted: BTreeSet<String> = [1, 2, 3].map(|n| trace(n).trace_id()).into();
+    eventually("every launch is named by its batch", wanted, async || {
+        let batches = collector.spans().into_iter().filter(|span| span.name == "batch");
+        batches.flat_map(|span| span.links.into_iter().chain([span.trace])).collect::<BTreeSet<_>>()
+    })
+    .await;
+
+    rig.replica_mut(replica).stop().await.expect("it stops");
+    rig.replica_mut(replica).set("CLOUDAPP_CRASH_AT", Some("before_login_commit"));
+    rig.restart(replica).await.expect("it starts again");
+    let launch = create(&rig, replica, configuration, 4).await;
+    let died = async {
+        while rig.replica_mut(replica).is_running() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), died).await.expect("it dies where it was told to");
+    rig.replica_mut(replica).set("CLOUDAPP_CRASH_AT", None);
+    rig.restart(replica).await.expect("it starts again");
+    ends_in_its_trace(&rig, replica, &collector, 4, &launch).await;
+}
