@@ -25,7 +25,7 @@ async fn a_stuck_execution_is_given_up_and_its_machine_ended_as_nobodys() {
     browser.find_text("[role=alert]", "stuck").await;
     browser.click("a[href='/admin/stuck'].button").await;
     let entry = format!("[data-execution='{execution}']");
-    browser.find_text(&entry, "Somebody has protected this machine at AWS").await;
+    browser.find_text(&entry, "Could not be undone").await;
     browser.find_text(&entry, ec2_id.as_str()).await;
     browser.screenshot("fleet-1-stuck").await;
 
@@ -35,6 +35,7 @@ async fn a_stuck_execution_is_given_up_and_its_machine_ended_as_nobodys() {
     browser.screenshot("fleet-2-force").await;
     browser.click("form[action$='/force'] button.danger").await;
     browser.wait_for_url("notice=forced-given-up").await;
+    browser.find_text("[role=status]", "Given up.").await;
     assert!(!browser.has(&entry).await, "it is no longer stuck");
     let given_up = owner.provision().get(instance).await.expect("the machine");
     assert_eq!(given_up.state, InstanceState::Failed);

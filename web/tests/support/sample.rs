@@ -157,10 +157,8 @@ pub fn stuck(machine: &Instance, now: DateTime<Utc>) -> Execution {
         detail: None,
     });
     execution.steps[1].state = StepState::Failed;
-    execution.steps[1].detail = Some(
-        "Could not be undone: Somebody has protected this machine at AWS against what was asked for."
-            .to_owned(),
-    );
+    execution.steps[1].detail =
+        Some("Could not be undone: it did not work within the time for undoing".to_owned());
     execution.steps[2].state = StepState::Undone;
     execution
 }
