@@ -32,6 +32,11 @@ pub struct Replica {
 }
 
 impl Replica {
+    /// Whether requests may be led to it: a worker alone answers none.
+    pub(crate) fn serves_the_api(&self) -> bool {
+        self.environment.get("CLOUDAPP_ROLE").is_none_or(|role| role != "worker")
+    }
+
     /// Starts it, unless it runs; returns once it is ready.
     pub(crate) async fn start(&mut self) -> anyhow::Result<()> {
         let mut attempt = 1;

@@ -158,7 +158,8 @@ impl Rig {
     /// It does not become ready.
     pub async fn restart(&mut self, id: ReplicaId) -> anyhow::Result<()> {
         self.replicas[id.0].start().await?;
-        self.front.lead_to(self.replicas.iter().map(|replica| replica.address).collect());
+        let serving = self.replicas.iter().filter(|replica| replica.serves_the_api());
+        self.front.lead_to(serving.map(|replica| replica.address).collect());
         Ok(())
     }
 
