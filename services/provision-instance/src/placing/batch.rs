@@ -125,8 +125,14 @@ impl Placer {
         match deps.limiter.take(Family::RunInstances, priority(held.pool), machines..=machines).await {
             Ok(_) => {}
             Err(NotNow::NotBefore(at)) => {
-                let worth_a_look = attempt.uncertain_since.is_some() && at > deps.clock.now() + LOOK_RATHER;
-                return if worth_a_look { self.look(held, &attempt, 1).await } else { Ok(Next::Rest(at)) };
+                let in_doubt = attempt.uncertain_since.is_some();
+                if in_doubt && at > deps.clock.now() + LOOK_RATHER {
+                    return self.look(held, &attempt, 1).await;
+                }
+                if !in_doubt {
+                    settle::waits_from_now(&deps.pool, held.id, deps.clock.now()).await?;
+                }
+                return Ok(Next::Rest(at));
             }
             Err(NotNow::Database(error)) => return Err(error.into()),
         }
@@ -264,6 +270,9 @@ impl Placer {
     ) -> Result<(), PlacingError> {
         let mut transaction = self.begin(held).await?;
         attempt::set_doubt(&mut transaction, held.id, attempt.number, since, mismatched).await?;
+        if since.is_none() && !mismatched {
+            settle::waits_from_now(&mut *transaction, held.id, self.deps.clock.now()).await?;
+        }
         Ok(transaction.commit().await?)
     }
 }

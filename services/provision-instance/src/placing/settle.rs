@@ -1,5 +1,6 @@
 //! Writes down what came of a batch, for all members in one transaction.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use cloudapp_domain::configuration::{InstanceType, on_demand_price};
 use cloudapp_domain::{BatchId, Failure, InstanceId, PricePerHour};
 use cloudapp_ec2::Machine;
@@ -250,6 +251,28 @@ pub(super) async fn wanted(executor: impl PgExecutor<'_>, batch: BatchId) -> Res
 pub(super) async fn wanting(connection: &mut PgConnection, batch: BatchId) -> Result<Vec<Uuid>, sqlx::Error> {
     let members = members(connection, batch).await?;
     Ok(members.iter().filter(|member| !member.abandoned).map(|member| member.id.as_uuid()).collect())
+}
+
+/// How stale the beginning of a wait may be: it is not written at every turn of a long one.
+const STALE: TimeDelta = TimeDelta::seconds(20);
+
+/// It is certain that nothing was made for the members so far, so that their time for a machine begins now: AWS may
+/// be away for longer than that, and who waits outside of a batch waits on as well.
+pub(super) async fn waits_from_now(
+    executor: impl PgExecutor<'_>,
+    batch: BatchId,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update instance set asked_at = $2 from placement p \
+         where p.batch_id = $1 and p.state = 'batched' and instance.id = p.instance_id and asked_at < $3",
+    )
+    .bind(batch.as_uuid())
+    .bind(now)
+    .bind(now - STALE)
+    .execute(executor)
+    .await?;
+    Ok(())
 }
 
 /// What the members of a batch were refused; the same for all, for that is how they came together.

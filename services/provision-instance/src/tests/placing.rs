@@ -198,6 +198,35 @@ async fn a_member_that_leaves_a_batch_in_doubt_gets_no_machine_while_others_want
 }
 
 #[tokio::test]
+async fn time_without_aws_is_not_counted_against_a_batch_that_was_certainly_not_asked_for() {
+    let world = World::asleep(json!({})).await;
+    world.control.add_fault(&Fault::error("RunInstances", "RequestLimitExceeded").times(2)).await.unwrap();
+    let accepted = burst(&world, 1).await;
+    all_in_the_queue(&world, 1).await;
+    let placer = Placer::new(world.app.deps.clone(), "hand");
+    let asked = async |times| {
+        let pass = async || {
+            placer.pass().await.unwrap();
+            (world.calls("RunInstances").await == times).then_some(())
+        };
+        world.until("EC2 is asked", pass).await;
+    };
+    asked(1).await;
+    // The outage has lasted for longer than a place may be looked for.
+    sqlx::query("update instance set asked_at = now() - interval '1 hour'")
+        .execute(world.pool())
+        .await
+        .unwrap();
+    asked(2).await;
+    assert_eq!(
+        count(&world, "select count(*) from instance where asked_at > now() - interval '1 minute'").await,
+        1
+    );
+    world.work("worker");
+    assert_eq!(world.ended(accepted[0].execution_id).await.state, ExecutionState::Succeeded);
+}
+
+#[tokio::test]
 async fn a_batch_that_everybody_has_left_is_found_and_ended() {
     let world = World::asleep(json!({})).await;
     world.control.add_fault(&Fault::reply_lost("RunInstances").times(1)).await.unwrap();
