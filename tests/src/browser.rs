@@ -1,4 +1,3 @@
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -46,10 +45,7 @@ impl Browser {
         let chromium = find(&["chromium", "google-chrome", "chromium-browser"])
             .unwrap_or_else(|| panic!("Chromium is missing; {install}"));
         let program = find(&["chromedriver"]).unwrap_or_else(|| panic!("ChromeDriver is missing; {install}"));
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .and_then(|listener| listener.local_addr())
-            .map(|address| address.port())
-            .expect("a free port");
+        let port = cloudapp_free_port::free_port().expect("a free port");
         let chromedriver = Command::new(program)
             .arg(format!("--port={port}"))
             .stdout(Stdio::null())

@@ -2,7 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
 
-use std::net::TcpListener;
 use std::time::Duration;
 
 use clap::Parser as _;
@@ -11,6 +10,7 @@ use cloudapp_configure_instance::{Args, migrate, run};
 use cloudapp_contract::PageQuery;
 use cloudapp_contract::client::{ConfigureClient, Transport};
 use cloudapp_domain::configuration::{ConfigurationDraft, ConfigurationState};
+use cloudapp_free_port::free_port;
 use cloudapp_postgres::testing::TestDatabase;
 use cloudapp_test_issuer::{TestIssuer, TokenSpec};
 use serde_json::json;
@@ -40,7 +40,7 @@ async fn database() -> TestDatabase {
 #[tokio::test]
 async fn an_admin_publishes_and_a_user_finds_it() {
     let (database, issuer) = (database().await, TestIssuer::start().await.unwrap());
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port().unwrap();
     let token_args = issuer.token_args();
     let args = Args::parse_from([
         "configure-instance".to_owned(),

@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
 
 use std::{
-    net::TcpListener,
     path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
@@ -19,10 +18,6 @@ impl Drop for Program {
         self.0.kill().unwrap();
         self.0.wait().unwrap();
     }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 async fn start(state: &Path, port: u16) -> (Program, Control) {
@@ -62,7 +57,7 @@ async fn launch(port: u16, token: &str) -> reqwest::Result<String> {
 #[tokio::test]
 async fn launches_that_were_answered_for_survive_and_tokens_still_hold() {
     let state = tempfile::tempdir().unwrap();
-    let port = free_port();
+    let port = cloudapp_free_port::free_port().unwrap();
     let mut answered = Vec::new();
     for round in 0..3 {
         let (program, _control) = start(state.path(), port).await;

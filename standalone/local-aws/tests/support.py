@@ -4,6 +4,7 @@ import atexit
 import base64
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -36,9 +37,12 @@ def until(condition, seconds: float = 10.0):
 
 
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """Below the ports of outgoing connections, which would take it before a launcher listens."""
+    while True:
+        port = random.randrange(20_000, 32_768)
+        with socket.socket() as listener:
+            if listener.connect_ex(("127.0.0.1", port)):
+                return port
 
 
 def claims(token: str) -> dict:

@@ -56,14 +56,7 @@ impl Ports {
     }
 
     fn free() -> anyhow::Result<Self> {
-        // All are held until all are chosen, so that none is handed out twice.
-        let mut held = Vec::new();
-        let mut port = || -> anyhow::Result<u16> {
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-            let port = listener.local_addr()?.port();
-            held.push(listener);
-            Ok(port)
-        };
+        let port = || cloudapp_free_port::free_port().context("no free port");
         Ok(Self {
             web: port()?,
             configure_instance: port()?,

@@ -6,7 +6,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use cloudapp_rig::{Companion, Program, Programs, Rig, RigOptions, free_port};
+use cloudapp_free_port::free_port;
+use cloudapp_rig::{Companion, Program, Programs, Rig, RigOptions};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 

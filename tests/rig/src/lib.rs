@@ -44,6 +44,6 @@ pub use http::{Api, http_client};
 pub use process::Usage;
 pub use programs::{Profile, Program, Programs};
 pub use replica::Replica;
-pub use rig::{PUBLIC_KEY, ReplicaId, Rig, RigOptions, free_port};
+pub use rig::{PUBLIC_KEY, ReplicaId, Rig, RigOptions};
 pub use simulator::SimulatorProcess;
 pub use stub::{AwsStub, Outage};

@@ -12,7 +12,7 @@ use crate::guardian::Guardian;
 use crate::http::{Api, http_client};
 use crate::process::{Process, Usage};
 use crate::programs::Program;
-use crate::rig::free_port;
+use cloudapp_free_port::free_port;
 
 /// A start may find its port taken by somebody who came in between.
 const ATTEMPTS: u32 = 3;

@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -322,12 +321,4 @@ impl Rig {
         self.simulator.go_away();
         self.database.stop().await;
     }
-}
-
-/// A port that was free a moment ago.
-///
-/// # Errors
-/// There is none.
-pub fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0").context("no free port")?.local_addr()?.port())
 }

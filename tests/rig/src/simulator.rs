@@ -12,7 +12,7 @@ use crate::guardian::Guardian;
 use crate::http::http_client;
 use crate::process::{Process, Usage};
 use crate::programs::Program;
-use crate::rig::free_port;
+use cloudapp_free_port::free_port;
 
 /// EC2. It keeps its machines on disk, so it can be killed and started again like the rest.
 #[derive(Debug)]

@@ -22,7 +22,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("cloudapp-identity-document", &["domain"]),
     ("cloudapp-user-data", &["domain"]),
     ("cloudapp-test-issuer", &["chassis", "domain"]),
-    ("cloudapp-test-sshd", &[]),
+    ("cloudapp-test-sshd", &["free-port"]),
     ("cloudapp-lambda", &["chassis", "contract", "domain", "trace"]),
     ("cloudapp-configure-instance", &["chassis", "contract", "database", "domain", "user-data"]),
     (
@@ -60,7 +60,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "schemas",
         ],
     ),
-    ("cloudapp-postgres", &["schemas"]),
+    ("cloudapp-free-port", &[]),
+    ("cloudapp-postgres", &["free-port", "schemas"]),
     ("cloudapp-ec2-simulator", &[]),
     (
         "cloudapp-standalone",
@@ -70,6 +71,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "configure-instance",
             "domain",
             "ec2-simulator",
+            "free-port",
             "login-poller",
             "postgres",
             "provision-instance",
@@ -79,9 +81,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     // Runs the services as processes: of their code it links none but the workflow's migrations.
-    ("cloudapp-rig", &["contract", "domain", "ec2-simulator", "postgres", "test-issuer", "workflow"]),
-    ("cloudapp-bench", &["contract", "domain", "ec2-simulator", "rig"]),
-    ("cloudapp-tests", &["aws", "chassis", "contract", "domain", "rig", "standalone"]),
+    (
+        "cloudapp-rig",
+        &["contract", "domain", "ec2-simulator", "free-port", "postgres", "test-issuer", "workflow"],
+    ),
+    ("cloudapp-bench", &["contract", "domain", "ec2-simulator", "free-port", "rig"]),
+    ("cloudapp-tests", &["aws", "chassis", "contract", "domain", "free-port", "rig", "standalone"]),
 ];
 
 /// Crates from outside that only some of ours may use, also through others of ours.

@@ -2,21 +2,17 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use cloudapp_chassis::http_client;
+use cloudapp_free_port::free_port;
 use tokio_util::sync::CancellationToken;
 
 use crate::testing::World;
 use crate::{Args, run};
 
-/// A port that was free a moment ago.
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 #[tokio::test]
 async fn every_role_answers_its_health_and_only_some_the_api_also_while_aws_is_away() {
     let world = World::asleep(serde_json::json!({})).await;
     for (role, api) in [("all", 200), ("api", 200), ("worker", 404)] {
-        let port = free_port();
+        let port = free_port().unwrap();
         let args = Args::parse_from([
             "provision-instance",
             &format!("--role={role}"),

@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it fails")]
 
 use std::fs;
-use std::net::TcpListener as StdListener;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command as StdCommand, Stdio};
@@ -118,7 +117,7 @@ impl Sshd {
         let known_hosts = root.join("known_hosts");
         // The port may be taken between finding it free and listening on it.
         for _ in 0..10 {
-            let port = StdListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let port = cloudapp_free_port::free_port().unwrap();
             fs::write(&config, config_text(root, host_key, port)).unwrap();
             let known: String = host_keys.iter().map(|key| format!("[127.0.0.1]:{port} {key}\n")).collect();
             fs::write(&known_hosts, known).unwrap();

@@ -8,7 +8,6 @@ mod watchdog;
 
 use std::{
     fs,
-    net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -200,10 +199,7 @@ fn read_password(path: &Path) -> Result<String, PostgresError> {
 }
 
 fn free_port() -> Result<u16, PostgresError> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .and_then(|listener| listener.local_addr())
-        .map(|address| address.port())
-        .doing("cannot find a free port on", "127.0.0.1")
+    cloudapp_free_port::free_port().doing("cannot find a free port on", "127.0.0.1")
 }
 
 fn server_arguments(data: &Path, port: u16, durable: bool, further: &[String]) -> Vec<String> {

@@ -1,7 +1,6 @@
 //! OpenSSH's programs, and an authority whose key lives in memory.
 
 use std::ffi::OsStr;
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -75,7 +74,7 @@ impl Sshd {
         generate_key(folder, "host", &["-t", "ed25519"]);
         std::fs::write(folder.join("ca.pub"), ca).unwrap();
         std::fs::write(folder.join("principals"), principal).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = cloudapp_free_port::free_port().unwrap();
         let at = folder.display();
         let config = format!(
             "ListenAddress 127.0.0.1\nPort {port}\nHostKey {at}/host\nPidFile none\nUsePAM no\nStrictModes no\n\
