@@ -219,6 +219,8 @@ async fn what_is_stuck_is_forced_only_with_a_reason() {
     };
     let page = admin.get("/admin/stuck").await;
     page.shows("sub-ada").shows("Could not be undone: ").shows("because it had been cancelled");
+    page.shows("not allowed to do this at AWS. Ask the operator to check")
+        .shows("<pre>UnauthorizedOperation: ");
     page.shows("i-0123456789abcdef0 (t3.micro, us-east-1b) may still run at AWS and cost money.");
     let path = format!("/admin/stuck/{id}/force");
     page.shows(&format!("href=\"{path}\""));

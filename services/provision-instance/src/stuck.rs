@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use cloudapp_domain::{EventId, ExecutionId, ExecutionKind};
+use cloudapp_domain::{EventId, ExecutionId, ExecutionKind, Failure};
+use sqlx::types::Json;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -30,6 +31,7 @@ struct Stuck {
     fence: i64,
     step: Option<String>,
     detail: Option<String>,
+    obstacle: Option<Json<Failure>>,
 }
 
 impl Alarm {
@@ -63,7 +65,7 @@ impl Alarm {
             .await?;
         metrics::gauge!(crate::measures::STUCK).set(all as f64);
         let untold: Vec<Stuck> = sqlx::query_as(
-            "select e.id, e.kind, e.subject, e.owner, e.fence, s.name as step, s.detail from execution e \
+            "select e.id, e.kind, e.subject, e.owner, e.fence, s.name as step, s.detail, s.obstacle from execution e \
              left join execution_step s on s.execution_id = e.id and s.position = e.position \
              where e.state = 'stuck' \
                and not exists (select from outbox where dedupe = e.id || ':stuck:' || e.fence) \
@@ -90,11 +92,13 @@ impl Alarm {
 
 fn notice(stuck: &Stuck, web_url: Option<&str>) -> serde_json::Value {
     let link = web_url.map(|url| format!("\n{}/admin/stuck", url.trim_end_matches('/'))).unwrap_or_default();
-    let why = stuck.detail.as_deref().unwrap_or("no reason is known");
+    let why = stuck.detail.as_deref().unwrap_or("no reason is known.");
+    let exactly = stuck.obstacle.as_ref().and_then(|Json(obstacle)| obstacle.detail.as_deref());
+    let exactly = exactly.map(|detail| format!(" ({detail})")).unwrap_or_default();
     serde_json::json!({
         "subject": "CloudApp: an execution is stuck",
         "body": format!(
-            "The {} {} of machine {} (user {}) could not be undone at the step `{}`: {why}. The machine may still \
+            "The {} {} of machine {} (user {}) could not be undone at the step `{}`: {why}{exactly} The machine may still \
              run and counts against the user's limit. Remove the cause, then force the execution.{link}",
             stuck.kind.0,
             ExecutionId::from(stuck.id),

@@ -30,6 +30,8 @@ pub(crate) struct StepView {
     pub(crate) class: &'static str,
     pub(crate) took: Option<String>,
     pub(crate) detail: Option<String>,
+    /// What stands or stood in the way of undoing it.
+    pub(crate) obstacle: Option<String>,
     /// The place in the queue, instead of the detail.
     pub(crate) queue: Option<QueueView>,
 }
@@ -50,7 +52,10 @@ impl ProgressView {
         let steps: Vec<StepView> = execution
             .steps
             .iter()
-            .map(|step| StepView::new(step, execution.queue.filter(|_| waits(step, now)), now))
+            .map(|step| {
+                let queue = execution.queue.filter(|_| waits(step, now));
+                StepView { obstacle: obstacle(step, execution.state), ..StepView::new(step, queue, now) }
+            })
             .collect();
         let title = title(execution.kind);
         let current = steps.iter().find(|step| step.class == "running");
@@ -96,6 +101,7 @@ impl StepView {
             class,
             took,
             detail: step.detail.clone(),
+            obstacle: None,
             queue: queue.map(QueueView::new),
         }
     }
@@ -110,6 +116,18 @@ impl QueueView {
             seconds => format!("in about {} hours", seconds.saturating_add(1_800) / 3_600),
         };
         Self { position: place.position, when }
+    }
+}
+
+/// What is said of the way of undoing a step. Where it is stuck the step's own words say it.
+fn obstacle(step: &Step, state: ExecutionState) -> Option<String> {
+    let why = &step.obstacle.as_ref()?.sentence;
+    match (state, step.state) {
+        (ExecutionState::Stuck, StepState::Failed) => None,
+        (ExecutionState::Pending | ExecutionState::Running, state) if state != StepState::Undone => {
+            Some(format!("Undoing it does not work yet and is tried again: {why}"))
+        }
+        _ => Some(format!("This stood in the way of undoing it: {why}")),
     }
 }
 
@@ -197,6 +215,28 @@ mod tests {
         let took: Vec<_> = view.steps.iter().map(|step| step.took.as_deref().unwrap_or("-")).collect();
         assert_eq!(took, ["< 1 s", "1 min", "-"]);
         assert_eq!(view.steps[2].label, "Warm up");
+    }
+
+    #[test]
+    fn what_is_in_the_way_of_undoing_is_told_until_the_step_says_so_itself() {
+        let told = |execution: &str, step: &str| {
+            let execution: Execution = serde_json::from_value(serde_json::json!({
+                "id": "01890a5d-ac96-774b-bcce-b302099a8057", "kind": "launch", "state": execution,
+                "instance_id": "01890a5d-ac96-774b-bcce-b302099a8057", "created_at": "2026-11-22T09:00:00Z",
+                "finished_at": null,
+                "steps": [{ "name": "place", "state": step, "started_at": "2026-11-22T09:00:00Z",
+                    "finished_at": null, "detail": "Could not be undone: AWS did not answer in time.",
+                    "obstacle": { "code": "ec2_unavailable", "sentence": "AWS did not answer in time.",
+                                  "fixer": "user", "next_step": "Try again in a few minutes." } }]
+            }))
+            .unwrap();
+            ProgressView::new(&execution, execution.created_at).steps.remove(0).obstacle
+        };
+        assert!(told("running", "failed").unwrap().contains("is tried again: AWS did not answer in time."));
+        assert!(told("running", "succeeded").unwrap().contains("is tried again"));
+        assert!(told("running", "undone").unwrap().contains("stood in the way"));
+        assert!(told("cancelled", "failed").unwrap().contains("stood in the way"));
+        assert_eq!(told("stuck", "failed"), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 use cloudapp_contract::execution::{Execution, Step};
 use cloudapp_contract::instance::Instance;
-use cloudapp_domain::{ExecutionKind, Failure, FailureCode, StepState};
+use cloudapp_domain::{ExecutionKind, Failure, FailureCode, Fixer, StepState};
 
 use super::progress::{step_label, title};
 use super::{moment, state_label};
@@ -19,6 +19,10 @@ pub(crate) struct StuckView {
     pub(crate) step: Option<String>,
     /// What stood in the way.
     pub(crate) obstacle: Option<String>,
+    /// What is to be done about that, unless it was only that AWS did not answer.
+    pub(crate) next_step: Option<String>,
+    /// AWS's or the database's own words about it.
+    pub(crate) technical: Option<String>,
     pub(crate) since: String,
     pub(crate) left_behind: Vec<String>,
 }
@@ -27,6 +31,7 @@ impl StuckView {
     /// `machine` is absent for a spare of a pool, or if it could not be read.
     pub(crate) fn new(execution: &Execution, machine: Option<&Instance>) -> Self {
         let halted = halted_at(execution);
+        let why = halted.and_then(|step| step.obstacle.as_ref());
         Self {
             id: execution.id.to_string(),
             title: title(execution.kind),
@@ -36,6 +41,8 @@ impl StuckView {
             cause: execution.failure.as_ref().map(cause),
             step: halted.map(|step| step_label(&step.name)),
             obstacle: halted.and_then(|step| step.detail.clone()),
+            next_step: why.filter(|why| why.fixer != Fixer::User).map(|why| why.next_step.clone()),
+            technical: why.and_then(|why| why.detail.clone()),
             since: moment(&execution.finished_at.unwrap_or(execution.created_at)),
             left_behind: left_behind(execution, machine),
         }
@@ -99,7 +106,9 @@ mod tests {
             "steps": [
                 { "name": "admit", "state": "succeeded", "started_at": null, "finished_at": null, "detail": null },
                 { "name": "place", "state": "failed", "started_at": null, "finished_at": null,
-                  "detail": "Could not be undone: protected" },
+                  "detail": "Could not be undone: protected",
+                  "obstacle": { "code": "permission_denied", "sentence": "protected", "fixer": "operator",
+                                "next_step": "Lift the protection.", "detail": "OperationNotPermitted: no" } },
                 { "name": "boot", "state": "undone", "started_at": null, "finished_at": null, "detail": null },
             ]
         }))
@@ -124,6 +133,8 @@ mod tests {
         let view = StuckView::new(&execution("launch"), Some(&machine));
         assert_eq!(view.step.as_deref(), Some("Find a machine at EC2"));
         assert_eq!(view.obstacle.as_deref(), Some("Could not be undone: protected"));
+        assert_eq!(view.next_step.as_deref(), Some("Lift the protection."));
+        assert_eq!(view.technical.as_deref(), Some("OperationNotPermitted: no"));
         assert_eq!(
             view.left_behind,
             [

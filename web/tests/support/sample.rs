@@ -102,6 +102,7 @@ pub fn launch(machine: &Instance, done: usize, now: DateTime<Utc>) -> Execution 
                 started_at: (state != StepState::Pending).then(|| at(index)),
                 finished_at: (state == StepState::Succeeded).then(|| at(index + 1)),
                 detail: details[index].filter(|_| state != StepState::Pending).map(str::to_owned),
+                obstacle: None,
             }
         })
         .collect();
@@ -157,8 +158,15 @@ pub fn stuck(machine: &Instance, now: DateTime<Utc>) -> Execution {
         detail: None,
     });
     execution.steps[1].state = StepState::Failed;
-    execution.steps[1].detail =
-        Some("Could not be undone: it did not work within the time for undoing".to_owned());
+    let obstacle = Failure {
+        code: FailureCode::PermissionDenied,
+        sentence: "CloudApp is not allowed to do this at AWS.".to_owned(),
+        fixer: Fixer::Operator,
+        next_step: "Ask the operator to check CloudApp's AWS role.".to_owned(),
+        detail: Some("UnauthorizedOperation: You are not authorized to perform this operation.".to_owned()),
+    };
+    execution.steps[1].detail = Some(format!("Could not be undone: {}", obstacle.sentence));
+    execution.steps[1].obstacle = Some(obstacle);
     execution.steps[2].state = StepState::Undone;
     execution
 }

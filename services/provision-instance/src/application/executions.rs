@@ -20,6 +20,7 @@ pub(crate) fn shown(view: ExecutionView) -> Execution {
         started_at: step.started_at,
         finished_at: step.finished_at,
         detail: step.detail,
+        obstacle: step.obstacle,
     });
     Execution {
         id: view.id,

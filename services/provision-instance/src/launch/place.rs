@@ -125,9 +125,9 @@ impl Place {
         match after_terminate(answer.as_ref().copied(), grace_over) {
             Ended::Yes => Undone::Done,
             Ended::LookAgain => Undone::Wait { until: self.0.after(self.0.settings.pace.look) },
-            Ended::Again => {
-                tracing::warn!(instance.id = %instance.id(), "a machine cannot be taken back yet");
-                Undone::Retry
+            Ended::Again(error) => {
+                tracing::warn!(instance.id = %instance.id(), %error, "a machine cannot be taken back yet");
+                Undone::Retry(error.failure())
             }
         }
     }

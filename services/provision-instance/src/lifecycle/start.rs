@@ -59,7 +59,7 @@ impl Step for Start {
         };
         match self.0.machines.stop(std::slice::from_ref(id), Shutdown::Abrupt).await {
             Ok(()) | Err(Ec2Error::NotFound(_) | Ec2Error::IncorrectState(_)) => {}
-            Err(_) => return Ok(Undone::Retry),
+            Err(error) => return Ok(Undone::Retry(error.failure())),
         }
         match self.0.machines.describe(std::slice::from_ref(id)).await {
             Ok(machines)
@@ -78,7 +78,7 @@ impl Step for Start {
                 Ok(Undone::Done)
             }
             Ok(_) => Ok(Undone::Wait { until: self.0.after(self.0.settings.pace.look) }),
-            Err(_) => Ok(Undone::Retry),
+            Err(error) => Ok(Undone::Retry(error.failure())),
         }
     }
 }

@@ -75,7 +75,7 @@ impl Step for Stop {
                 Ok(Undone::Done)
             }
             Ok(_) => Ok(Undone::Done),
-            Err(_) => Ok(Undone::Retry),
+            Err(error) => Ok(Undone::Retry(error.failure())),
         }
     }
 }

@@ -184,7 +184,7 @@ pub(super) async fn undo(run: &Run<'_>) -> Result<Undone, StepLost> {
             Ok(match after_terminate(answer.as_ref().copied(), over) {
                 Ended::Yes => Undone::Done,
                 Ended::LookAgain => Undone::Wait { until: run.after(PACE.look) },
-                Ended::Again => Undone::Retry,
+                Ended::Again(error) => Undone::Retry(error.failure()),
             })
         }
     }

@@ -296,7 +296,10 @@ impl Run<'_> {
         let Some(machine) = instance.machine.filter(|_| instance.state == InstanceState::Stopping) else {
             return Ok(Undone::Done);
         };
-        let Ok(machines) = self.process.look(vec![machine]).await else { return Ok(Undone::Retry) };
+        let machines = match self.process.look(vec![machine]).await {
+            Ok(machines) => machines,
+            Err(error) => return Ok(Undone::Retry(error.failure())),
+        };
         if machines.iter().any(|machine| machine.state == MachineState::Running) {
             self.fenced(move |world, _| world.set_state(instance.no, InstanceState::Ready)).await?;
         }
@@ -355,9 +358,12 @@ impl Run<'_> {
         };
         match self.call(Family::StopInstances, Power::Stop, machine).await {
             Ok(()) | Err(Ec2Error::NotFound(_) | Ec2Error::IncorrectState(_)) => {}
-            Err(_) => return Ok(Undone::Retry),
+            Err(error) => return Ok(Undone::Retry(error.failure())),
         }
-        let Ok(machines) = self.process.look(vec![machine]).await else { return Ok(Undone::Retry) };
+        let machines = match self.process.look(vec![machine]).await {
+            Ok(machines) => machines,
+            Err(error) => return Ok(Undone::Retry(error.failure())),
+        };
         if !machines.iter().all(|m| m.state == MachineState::Stopped || m.state.is_ending()) {
             return Ok(Undone::Wait { until: self.after(PACE.look) });
         }

@@ -247,7 +247,7 @@ async fn undo(process: &Process, situation: &Situation, claimed: &mut Execution)
         Ok(Undone::Done) => return go(process, claimed, planner::after_undone(situation)).await,
         Ok(Undone::Wait { until }) => return rest(process, claimed, until, false).await,
         Ok(Undone::Failed(_)) => return go(process, claimed, Course::End(ExecutionState::Stuck)).await,
-        Ok(Undone::Retry) | Err(StepLost::Database) => {}
+        Ok(Undone::Retry(_)) | Err(StepLost::Database) => {}
         Err(StepLost::Lease) => return Ok(Go::Stop),
     }
     match planner::after_failed_undo(situation, process.now()) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 use cloudapp_contract::Page;
 use cloudapp_contract::execution::Execution;
 use cloudapp_contract::instance::Accepted;
-use cloudapp_domain::{ExecutionState, FailureCode, InstanceState};
+use cloudapp_domain::{ExecutionState, FailureCode, Fixer, InstanceState};
 use cloudapp_ec2_simulator::Fault;
 use cloudapp_test_issuer::TokenSpec;
 use cloudapp_workflow::{Worker, WorkerSettings};
@@ -71,6 +71,7 @@ async fn the_admins_are_told_once_each_time_that_something_is_stuck() {
     let told = notices(&world).await;
     assert_eq!(told.len(), 1);
     assert!(told[0].contains(&accepted.execution_id.to_string()) && told[0].contains("`place`"), "{told:?}");
+    assert!(told[0].contains("not allowed to do this at AWS. (UnauthorizedOperation"), "{told:?}");
     // Forced in vain: stuck a second time, told a second time.
     let answer = force(&world, accepted.execution_id, "f", json!({ "reason": "again" })).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
@@ -79,6 +80,10 @@ async fn the_admins_are_told_once_each_time_that_something_is_stuck() {
     assert_eq!(alarm.pass().await.unwrap(), 1);
     let listed: Page<Execution> = world.get("/api/executions?state=stuck", &world.admin()).await;
     assert_eq!(listed.items.iter().map(|it| it.id).collect::<Vec<_>>(), [accepted.execution_id]);
+    let place = listed.items[0].steps.iter().find(|step| step.name == "place").unwrap();
+    let obstacle = place.obstacle.as_ref().unwrap();
+    assert_eq!((obstacle.code, obstacle.fixer), (FailureCode::PermissionDenied, Fixer::Operator));
+    assert!(obstacle.detail.as_ref().unwrap().starts_with("UnauthorizedOperation"), "{obstacle:?}");
 }
 
 #[tokio::test]

@@ -80,6 +80,10 @@ pub struct Step {
     pub finished_at: Option<DateTime<Utc>>,
     /// What happened, for people: the type and zone that were chosen, what is waited for.
     pub detail: Option<String>,
+    /// What last stood in the way of undoing it: tried again while the execution runs, for an admin to see to once it
+    /// is stuck. Kept when it is undone after all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub obstacle: Option<Failure>,
 }
 
 /// How one logs in. Holds no secret: the private key never left the user.

@@ -63,10 +63,10 @@ pub enum Undone {
         /// When to look again without a wake-up.
         until: DateTime<Utc>,
     },
-    /// A passing trouble: again, after a back-off.
-    Retry,
-    /// It cannot be undone: a person must look. The text is for admins.
-    Failed(String),
+    /// A passing trouble, and which: again, after a back-off, until a person must look.
+    Retry(Failure),
+    /// It cannot be undone, and why: a person must look.
+    Failed(Failure),
 }
 
 /// A step could not find out what it came to.

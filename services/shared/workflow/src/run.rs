@@ -13,7 +13,7 @@ use crate::definition::{Applied, Definition, Definitions, Execution, Step, StepC
 use crate::measures::{EXECUTION, EXECUTIONS, LEASES_LOST, STEP, STEP_RUN};
 use crate::planner::{self, Action, Cause, Course, Ending, Phase, Situation};
 use crate::signals::Signals;
-use crate::store::{Claimed, StepEnd, Store, StoreError, Written};
+use crate::store::{Claimed, Rest, StepEnd, Store, StoreError, Written};
 use cloudapp_domain::ExecutionState;
 
 /// How one execution is run.
@@ -143,7 +143,7 @@ impl Runner {
             }
             Ok(Applied::Wait { until, detail }) => {
                 let until = until.min(situation.step_deadline).min(situation.deadline);
-                self.rest(claimed, until, detail.as_deref(), false).await
+                self.rest(claimed, until, Rest { detail: detail.as_deref(), ..Rest::default() }).await
             }
             Ok(Applied::Retry { detail }) => {
                 self.rest_before_retry(claimed, situation, detail.as_deref()).await
@@ -171,7 +171,7 @@ impl Runner {
         claimed: &mut Claimed,
     ) -> Result<Go, StoreError> {
         let span = tracing::info_span!("undo", step = step.name(), attempt = claimed.attempt);
-        let problem = match self.bounded(step.undo(&self.context(claimed))).instrument(span).await {
+        let obstacle = match self.bounded(step.undo(&self.context(claimed))).instrument(span).await {
             Ok(Undone::Done) => {
                 let course = planner::after_undone(situation);
                 let end = StepEnd::new(StepState::Undone, None);
@@ -179,21 +179,22 @@ impl Runner {
                 return Ok(self.go(claimed, course, &written));
             }
             Ok(Undone::Wait { until }) => {
-                return self.rest(claimed, until, None, false).await;
+                return self.rest(claimed, until, Rest::default()).await;
             }
-            Ok(Undone::Failed(reason)) => return self.give_up(claimed, step.name(), &reason).await,
-            Ok(Undone::Retry) => "it did not work within the time for undoing".to_owned(),
+            Ok(Undone::Failed(obstacle)) => return self.give_up(claimed, step.name(), &obstacle).await,
+            Ok(Undone::Retry(obstacle)) => obstacle,
             Err(StepError::LeaseLost) => return Ok(lease_lost()),
             Err(error) => {
                 log_step_error(claimed, step.name(), &error);
-                error.to_string()
+                unknown(&error)
             }
         };
         match planner::after_failed_undo(situation, self.store.clock.now()) {
-            Action::GiveUp => self.give_up(claimed, step.name(), &problem).await,
+            Action::GiveUp => self.give_up(claimed, step.name(), &obstacle).await,
             _ => {
                 let until = self.store.clock.now() + delta(self.backoff.draw(claimed.attempt));
-                self.rest(claimed, until, None, true).await
+                let rest = Rest { obstacle: Some(&obstacle), keep_attempts: true, ..Rest::default() };
+                self.rest(claimed, until, rest).await
             }
         }
     }
@@ -203,11 +204,12 @@ impl Runner {
         &self,
         claimed: &mut Claimed,
         step: &'static str,
-        reason: &str,
+        obstacle: &Failure,
     ) -> Result<Go, StoreError> {
-        tracing::error!(step, reason, "an execution is stuck");
+        let (cause, reason, detail) = (obstacle.code, &obstacle.sentence, obstacle.detail.as_deref());
+        tracing::error!(step, %cause, reason, detail, "an execution is stuck");
         let detail = format!("Could not be undone: {reason}");
-        let end = StepEnd::new(StepState::Failed, Some(&detail));
+        let end = StepEnd { obstacle: Some(obstacle), ..StepEnd::new(StepState::Failed, Some(&detail)) };
         let course = Course::End(ExecutionState::Stuck);
         let written = self.store.record_course(claimed, end, course, self.lease).await?;
         Ok(self.go(claimed, course, &written))
@@ -221,17 +223,11 @@ impl Runner {
     ) -> Result<Go, StoreError> {
         let until = self.store.clock.now() + delta(self.backoff.draw(claimed.attempt));
         let until = until.min(situation.step_deadline).min(situation.deadline);
-        self.rest(claimed, until, detail, true).await
+        self.rest(claimed, until, Rest { detail, keep_attempts: true, ..Rest::default() }).await
     }
 
-    async fn rest(
-        &self,
-        claimed: &Claimed,
-        until: DateTime<Utc>,
-        detail: Option<&str>,
-        keep_attempts: bool,
-    ) -> Result<Go, StoreError> {
-        Ok(Go::Stop(match self.store.record_rest(claimed, until, detail, keep_attempts).await? {
+    async fn rest(&self, claimed: &Claimed, until: DateTime<Utc>, rest: Rest<'_>) -> Result<Go, StoreError> {
+        Ok(Go::Stop(match self.store.record_rest(claimed, until, rest).await? {
             Written::Yes(standing) | Written::Cancelled(standing) => Some(standing.next_run_at),
             Written::LeaseLost => None,
         }))
@@ -297,6 +293,17 @@ fn log_step_error(claimed: &Claimed, step: &'static str, error: &StepError) {
         step, attempt = claimed.attempt, error = %error, source,
         "a step will be tried again"
     );
+}
+
+/// What stands in the way of undoing where the step itself could not find out.
+fn unknown(error: &StepError) -> Failure {
+    Failure {
+        code: FailureCode::Internal,
+        sentence: "CloudApp could not find out how much of it is left.".to_owned(),
+        fixer: Fixer::Operator,
+        next_step: "Ask the operator to look at the service's log.".to_owned(),
+        detail: Some(error.to_string()),
+    }
 }
 
 fn cancelled() -> Failure {

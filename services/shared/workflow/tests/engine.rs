@@ -79,7 +79,7 @@ impl Step for Put {
             return Ok(Undone::Done);
         }
         if self.flaw == Some(Flaw::NeverUndone) {
-            return Ok(Undone::Retry);
+            return Ok(Undone::Retry(in_the_way()));
         }
         let mut transaction = context.begin().await?;
         let gone = transaction
@@ -91,9 +91,20 @@ impl Step for Put {
             .await?;
         transaction.commit().await?;
         if self.flaw == Some(Flaw::UndoOnlyOnce) && gone.rows_affected() == 0 {
-            return Ok(Undone::Failed("there was nothing to undo".to_owned()));
+            return Ok(Undone::Failed(in_the_way()));
         }
         Ok(Undone::Done)
+    }
+}
+
+/// What the flawed steps say of why they cannot be undone.
+fn in_the_way() -> Failure {
+    Failure {
+        code: FailureCode::PermissionDenied,
+        sentence: "CloudApp is not allowed to do this at AWS.".to_owned(),
+        fixer: Fixer::Operator,
+        next_step: "Ask the operator to check CloudApp's AWS role.".to_owned(),
+        detail: Some("UnauthorizedOperation: not authorized".to_owned()),
     }
 }
 
@@ -340,19 +351,47 @@ async fn an_undo_that_never_works_ends_as_stuck() {
     cancel_after_effect(&world, &worker, id).await;
     let view = world.store.load(id).await.unwrap().unwrap();
     assert_eq!(view.state, ExecutionState::Stuck, "{view:?}");
-    assert!(view.steps[1].detail.as_ref().unwrap().starts_with("Could not be undone"));
+    let sentence = "Could not be undone: CloudApp is not allowed to do this at AWS.";
+    assert_eq!(view.steps[1].detail.as_deref(), Some(sentence));
+    assert_eq!(view.steps[1].obstacle, Some(in_the_way()));
+    assert_eq!((&view.steps[0].obstacle, &view.steps[2].obstacle), (&None, &None));
+}
+
+#[tokio::test]
+async fn what_stands_in_the_way_of_undoing_is_told_at_the_first_try_and_kept() {
+    let (world, flawed) = (world().await, definition(Some(Flaw::NeverUndone)));
+    let id = accept(&world, &flawed).await;
+    let worker_of_flawed = worker(&world, &flawed, "a");
+    fail_at_the_third_step(&world, &worker_of_flawed, id).await;
+    worker_of_flawed.run_due().await.unwrap();
+    let view = world.store.load(id).await.unwrap().unwrap();
+    assert_eq!(view.state, ExecutionState::Running, "{view:?}");
+    assert_eq!(view.steps[1].obstacle, Some(in_the_way()));
+    assert_eq!(view.steps[1].state, StepState::Succeeded, "not undone yet: {view:?}");
+
+    // What was in the way is gone: undone after all, and one can still read what it was.
+    let definition = definition(None);
+    world.clock.advance(Duration::from_secs(30));
+    worker(&world, &definition, "b").run_due().await.unwrap();
+    let view = world.store.load(id).await.unwrap().unwrap();
+    assert_eq!((view.state, view.steps[1].state), (ExecutionState::Cancelled, StepState::Undone), "{view:?}");
+    assert_eq!(view.steps[1].obstacle, Some(in_the_way()));
 }
 
 /// Lets a definition whose undo never works fail at its third step, and tries the undo until it is given up.
 async fn cancel_after_effect(world: &World, worker: &Worker, id: ExecutionId) {
-    // The third step finds the table gone, retries, and is cancelled meanwhile.
-    world.pool.execute("alter table effect add constraint no_third check (step <> 'third')").await.unwrap();
-    worker.run_due().await.unwrap();
-    assert!(cancel(world, id).await);
+    fail_at_the_third_step(world, worker, id).await;
     for _ in 0..40 {
         worker.run_due().await.unwrap();
         world.clock.advance(Duration::from_secs(1));
     }
+}
+
+/// The third step is refused, is to be retried, and is cancelled meanwhile.
+async fn fail_at_the_third_step(world: &World, worker: &Worker, id: ExecutionId) {
+    world.pool.execute("alter table effect add constraint no_third check (step <> 'third')").await.unwrap();
+    worker.run_due().await.unwrap();
+    assert!(cancel(world, id).await);
 }
 
 /// Rows as effects; every run has its own execution in one database.

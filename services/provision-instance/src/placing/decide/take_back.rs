@@ -79,23 +79,23 @@ pub(crate) const fn take_back(state: Option<PlacementState>, has_machine: bool) 
 
 /// What follows from asking EC2 to end a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ended {
+pub(crate) enum Ended<'a> {
     /// It ends, or is gone.
     Yes,
     /// EC2 does not find it, which inside the grace window means nothing.
     LookAgain,
     /// A refusal is retried like an outage: permissions and limits change, and giving up would leave a machine
     /// running. The workflow's limit for undoing says when a person must look.
-    Again,
+    Again(&'a Ec2Error),
 }
 
 /// Judges the answer to a termination. `grace_over`: EC2 can no longer fail to find what it has made.
-pub(crate) const fn after_terminate(answer: Result<(), &Ec2Error>, grace_over: bool) -> Ended {
+pub(crate) const fn after_terminate(answer: Result<(), &Ec2Error>, grace_over: bool) -> Ended<'_> {
     match answer {
         Ok(()) => Ended::Yes,
         Err(Ec2Error::NotFound(_)) if grace_over => Ended::Yes,
         Err(Ec2Error::NotFound(_)) => Ended::LookAgain,
-        Err(_) => Ended::Again,
+        Err(error) => Ended::Again(error),
     }
 }
 
@@ -126,7 +126,8 @@ mod tests {
         let not_found = Ec2Error::NotFound(answer());
         assert_eq!(after_terminate(Err(&not_found), false), Ended::LookAgain);
         assert_eq!(after_terminate(Err(&not_found), true), Ended::Yes);
-        assert_eq!(after_terminate(Err(&Ec2Error::Permission(answer())), true), Ended::Again);
+        let refused = Ec2Error::Permission(answer());
+        assert_eq!(after_terminate(Err(&refused), true), Ended::Again(&refused));
         assert_eq!(after_terminate(Ok(()), false), Ended::Yes);
     }
 

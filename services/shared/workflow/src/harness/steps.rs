@@ -240,6 +240,6 @@ impl Twist for UndoFails {
         if self.failed.swap(true, Ordering::SeqCst) {
             return step.undo(context).await;
         }
-        Ok(Undone::Failed(INJECTED.to_owned()))
+        Ok(Undone::Failed(injected(FailureCode::Internal)))
     }
 }

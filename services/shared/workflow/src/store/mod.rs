@@ -19,7 +19,7 @@ use crate::moments::Moments;
 pub(crate) use claim::Claimed;
 pub use insert::{Begun, NewExecution};
 pub use read::{ExecutionView, StepView};
-pub(crate) use record::StepEnd;
+pub(crate) use record::{Rest, StepEnd};
 pub(crate) use write::Written;
 
 /// Executions cannot be read or written.

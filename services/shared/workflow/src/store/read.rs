@@ -43,6 +43,8 @@ pub struct StepView {
     pub finished_at: Option<DateTime<Utc>>,
     /// What happened, for people.
     pub detail: Option<String>,
+    /// What last stood in the way of undoing it, also once it is undone.
+    pub obstacle: Option<Failure>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -65,6 +67,7 @@ struct StepRow {
     started_at: Option<DateTime<Utc>>,
     finished_at: Option<DateTime<Utc>>,
     detail: Option<String>,
+    obstacle: Option<Json<Failure>>,
 }
 
 impl Store {
@@ -95,7 +98,7 @@ impl Store {
         .fetch_all(&mut *snapshot)
         .await?;
         let steps: Vec<StepRow> = sqlx::query_as(
-            "select execution_id, name, state, started_at, finished_at, detail from execution_step \
+            "select execution_id, name, state, started_at, finished_at, detail, obstacle from execution_step \
              where execution_id = any($1) order by execution_id, position",
         )
         .bind(&ids)
@@ -110,6 +113,7 @@ impl Store {
                 started_at: row.started_at,
                 finished_at: row.finished_at,
                 detail: row.detail,
+                obstacle: row.obstacle.map(|Json(obstacle)| obstacle),
             });
         }
         executions

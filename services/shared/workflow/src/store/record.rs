@@ -8,17 +8,29 @@ use super::write::{Mark, Next, Turn, Write, Written};
 use super::{Store, StoreError};
 use crate::planner::{Course, Ending, Phase};
 
-/// How a step ended: its state, and a detail for people.
+/// How a step ended: its state, a detail for people, and what stood in the way of undoing it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StepEnd<'a> {
     pub(crate) state: StepState,
     pub(crate) detail: Option<&'a str>,
+    pub(crate) obstacle: Option<&'a Failure>,
 }
 
 impl<'a> StepEnd<'a> {
     pub(crate) const fn new(state: StepState, detail: Option<&'a str>) -> Self {
-        Self { state, detail }
+        Self { state, detail, obstacle: None }
     }
+}
+
+/// What is said of a step that is not over.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Rest<'a> {
+    /// What is waited for while it is applied, for people.
+    pub(crate) detail: Option<&'a str>,
+    /// What stands in the way of undoing it.
+    pub(crate) obstacle: Option<&'a Failure>,
+    /// It did not get on.
+    pub(crate) keep_attempts: bool,
 }
 
 impl Store {
@@ -79,16 +91,16 @@ impl Store {
         &self,
         claimed: &Claimed,
         until: DateTime<Utc>,
-        detail: Option<&str>,
-        keep_attempts: bool,
+        rest: Rest<'_>,
     ) -> Result<Written, StoreError> {
-        let detail = detail.filter(|_| claimed.phase == Phase::Forward);
-        let mark = detail.map(|detail| Mark {
+        let detail = rest.detail.filter(|_| claimed.phase == Phase::Forward);
+        let mark = (detail.is_some() || rest.obstacle.is_some()).then(|| Mark {
             position: index(claimed.position),
-            detail: Some(detail.to_owned()),
+            detail: detail.map(str::to_owned),
+            obstacle: rest.obstacle.cloned(),
             ..Mark::default()
         });
-        let next = Next::Rest { until, wakeups: claimed.wakeups, keep_attempts };
+        let next = Next::Rest { until, wakeups: claimed.wakeups, keep_attempts: rest.keep_attempts };
         let write = Write { marks: mark.into_iter().collect(), ..self.write(claimed, next) };
         self.commit(write).await
     }
@@ -122,6 +134,7 @@ impl Store {
             position: index(claimed.position),
             state: Some(end.state.as_str()),
             detail: end.detail.map(str::to_owned),
+            obstacle: end.obstacle.cloned(),
             ends: true,
             ..Mark::default()
         });

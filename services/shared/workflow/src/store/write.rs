@@ -62,6 +62,8 @@ pub(super) struct Mark {
     pub(super) state: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) detail: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) obstacle: Option<Failure>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) begins: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -133,14 +135,16 @@ impl Job for Writer {
              ), marked as ( \
                  update execution_step s set \
                      state = coalesce(m.state, s.state), detail = coalesce(m.detail, s.detail), \
+                     obstacle = coalesce(m.obstacle, s.obstacle), \
                      started_at = case when m.begins then coalesce(s.started_at, h.now) else s.started_at end, \
                      finished_at = case when m.ends then coalesce(s.finished_at, h.now) else s.finished_at end \
                  from held h cross join lateral jsonb_to_recordset(h.marks) as m (position int, onwards boolean, \
-                     state text, detail text, begins boolean, ends boolean) \
+                     state text, detail text, obstacle jsonb, begins boolean, ends boolean) \
                  where s.execution_id = h.id and h.stands \
                      and (s.position = m.position or (m.onwards and s.position > m.position)) \
                      and (m.onwards is not true or s.state = 'pending') \
-                     and (m.state is not null or s.detail is distinct from m.detail) \
+                     and (m.state is not null or s.detail is distinct from coalesce(m.detail, s.detail) \
+                         or s.obstacle is distinct from coalesce(m.obstacle, s.obstacle)) \
                      and not (s.state = 'failed' and m.state = 'undone') \
              ) \
              select id, stands, cancel, woken, coalesce(w.next_run_at, h.next_run_at) \
