@@ -60,6 +60,12 @@ impl Outlook {
         let enough_at = bucket.enough_at(rates, f64::from(calls), f64::from(machines), *at);
         (enough_at - at).to_std().unwrap_or_default()
     }
+
+    /// Whether tokens come more slowly than they should, because AWS throttled not long ago.
+    pub(crate) fn is_slowed(&self) -> bool {
+        let Self(Some((bucket, rates, at))) = self else { return false };
+        bucket.at(rates, *at).factor < 1.0
+    }
 }
 
 struct Limited {

@@ -391,6 +391,54 @@ async fn those_who_wait_read_their_place_and_an_estimate() {
 }
 
 #[tokio::test]
+async fn those_whose_batch_was_throttled_stand_before_those_who_are_in_none() {
+    let world = World::throttled().await;
+    let refusal = Fault::error("RunInstances", "RequestLimitExceeded").times(1_000);
+    world.control.add_fault(&refusal).await.unwrap();
+    let accepted = burst(&world, 3).await;
+    all_in_the_queue(&world, 3).await;
+    let placer = Placer::new(world.app.deps.clone(), "hand");
+    world
+        .until("the batch is throttled", async || {
+            placer.pass().await.unwrap();
+            let throttled = "select count(*) from launch_attempt where uncertain_since is null";
+            (count(&world, throttled).await == 1).then_some(())
+        })
+        .await;
+    let late = world.create("late", "k").await;
+    all_in_the_queue(&world, 1).await;
+    sqlx::query("update execution_step set started_at = now() - interval '10 seconds' where name = 'place'")
+        .execute(world.pool())
+        .await
+        .unwrap();
+    let queue_of = async |accepted: &Accepted| {
+        world
+            .until("the queue is told", async || {
+                let execution = world.execution(accepted.execution_id).await;
+                let queue = execution.queue?;
+                let words = execution.steps[1].detail.clone()?;
+                assert!(words.starts_with(&format!("Place {} in the queue; ", queue.position)), "{words}");
+                Some(queue)
+            })
+            .await
+    };
+    let last = world
+        .until("the reading is new", async || {
+            let last = queue_of(&late).await;
+            (last.position == 4).then_some(last)
+        })
+        .await;
+    let mut places = Vec::new();
+    for accepted in &accepted {
+        let queue = queue_of(accepted).await;
+        assert!(queue.estimated_seconds <= last.estimated_seconds, "{queue:?} {last:?}");
+        places.push(queue.position);
+    }
+    places.sort_unstable();
+    assert_eq!(places, [1, 2, 3]);
+}
+
+#[tokio::test]
 async fn machines_are_tagged_with_their_owner_later_and_once() {
     let world = World::asleep(json!({})).await;
     let accepted = burst(&world, 2).await;

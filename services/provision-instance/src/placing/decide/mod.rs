@@ -14,7 +14,7 @@ pub(crate) use answer::{Found, Verdict, found, verdict};
 pub(crate) use course::{Course, Pending, course, in_doubt_since, is_overdue};
 pub(crate) use memory::{Choice, Remembered, next, remember};
 pub(crate) use offering::{Offering, Refusal, RefusalKind, got, in_order, offerings, told};
-pub(crate) use queue::{in_words, is_worth_telling, place};
+pub(crate) use queue::{Ahead, in_words, is_worth_telling, place, place_in_batch};
 pub(crate) use ripe::{Group, MOST, Rank, Ripeness, forming_order, least, ripeness, turn};
 pub(crate) use share::{Member, Shares, share_out};
 pub(crate) use take_back::{Ended, PlacementState, TakeBack, after_terminate, take_back};

@@ -8,13 +8,53 @@ use cloudapp_contract::execution::QueuePlace;
 /// Nobody is told of a queue that they hardly notice.
 const WORTH_TELLING: TimeDelta = TimeDelta::seconds(2);
 
-/// The place of the machine at `position` (1 is next) and an estimate: it and all before it are asked for in
-/// `groups` calls at least, and `wait` says when so many calls for so many machines have had their turn.
-pub(crate) fn place(position: u32, groups: u32, wait: impl Fn(u32, u32) -> Duration) -> QueuePlace {
+/// What is asked for before somebody has their turn: calls, and the machines that they are for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Ahead {
+    pub(crate) calls: u32,
+    pub(crate) machines: u32,
+}
+
+impl Ahead {
+    /// As seen by whoever comes after one more call, for so many machines.
+    pub(crate) const fn and(self, machines: u32) -> Self {
+        Self { calls: self.calls.saturating_add(1), machines: self.machines.saturating_add(machines) }
+    }
+}
+
+/// The place of the machine at `position` (1 is next) of those that are in no batch, and an estimate: after what is
+/// `ahead` of all of them, it and all before it are asked for in `groups` calls at least, and `wait` says when so many
+/// calls for so many machines have had their turn.
+pub(crate) fn place(
+    ahead: Ahead,
+    position: u32,
+    groups: u32,
+    wait: impl Fn(u32, u32) -> Duration,
+) -> QueuePlace {
     let calls = groups.clamp(1, position.max(1)).max(position.div_ceil(super::MOST));
-    let wait = wait(calls, position);
+    let position = ahead.machines.saturating_add(position);
+    let wait = wait(ahead.calls.saturating_add(calls), position);
+    QueuePlace { position, estimated_seconds: whole_seconds(wait) }
+}
+
+/// The place of the machine at `position` (1 is the first) of a batch of `members` that AWS took nothing of: it is
+/// asked for as a whole, after what is `ahead` of it, and not before `rest` is over.
+pub(crate) fn place_in_batch(
+    ahead: Ahead,
+    position: u32,
+    members: u32,
+    rest: Duration,
+    wait: impl Fn(u32, u32) -> Duration,
+) -> QueuePlace {
+    let all = ahead.and(members);
+    let wait = wait(all.calls, all.machines).max(rest);
+    QueuePlace { position: ahead.machines.saturating_add(position), estimated_seconds: whole_seconds(wait) }
+}
+
+/// Rounded up.
+fn whole_seconds(wait: Duration) -> u32 {
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-    QueuePlace { position, estimated_seconds: u32::try_from(seconds).unwrap_or(u32::MAX) }
+    u32::try_from(seconds).unwrap_or(u32::MAX)
 }
 
 /// Whether somebody who has waited since then is told of it in words.
@@ -48,12 +88,29 @@ mod tests {
 
     #[test]
     fn what_fits_into_the_burst_goes_at_once_and_the_rest_at_awss_rate() {
-        let estimated = |position, groups| place(position, groups, at_two_a_second).estimated_seconds;
+        let estimated =
+            |position, groups| place(Ahead::default(), position, groups, at_two_a_second).estimated_seconds;
         assert_eq!(estimated(1, 1), 0);
         assert_eq!(estimated(100, 1), 0);
         assert_eq!(estimated(301, 1), 101, "rounded up");
         assert_eq!(estimated(20, 20), 8, "every configuration needs a call of its own");
         assert_eq!(estimated(2, 20), 0, "but only those before");
+    }
+
+    #[test]
+    fn a_batch_is_asked_for_as_a_whole_and_the_others_after_it() {
+        let in_batch = |ahead, position, rest| {
+            let rest = Duration::from_millis(rest);
+            let place = place_in_batch(ahead, position, 120, rest, at_two_a_second);
+            (place.position, place.estimated_seconds)
+        };
+        let first = Ahead::default();
+        assert_eq!(in_batch(first, 1, 0), (1, 10), "all of it needs a turn");
+        assert_eq!(in_batch(first, 120, 0), (120, 10));
+        assert_eq!(in_batch(first, 1, 12_500), (1, 13), "it rests for longer than that");
+        assert_eq!(in_batch(first.and(80), 1, 0), (81, 50));
+        let next = place(first.and(80).and(120), 1, 1, at_two_a_second);
+        assert_eq!((next.position, next.estimated_seconds), (201, 51));
     }
 
     #[test]
@@ -77,7 +134,8 @@ mod tests {
     proptest! {
         #[test]
         fn nobody_further_back_is_promised_less(position in 1_u32..5_000, groups in 1_u32..50) {
-            let estimated = |position| place(position, groups, at_two_a_second).estimated_seconds;
+            let estimated =
+                |position| place(Ahead::default(), position, groups, at_two_a_second).estimated_seconds;
             prop_assert!(estimated(position) <= estimated(position + 1));
         }
     }
