@@ -370,6 +370,19 @@ mod tests {
     }
 
     #[test]
+    fn whoever_got_a_machine_that_went_away_at_once_is_offered_a_new_one() {
+        // Its launch has succeeded: what failed is told by the machine alone.
+        let launch = execution(ExecutionKind::Launch, ExecutionState::Succeeded, None);
+        for state in ["terminating", "terminated"] {
+            let mut machine = machine(state);
+            machine.failure = Some(failure(FailureCode::MachineLost, Fixer::User));
+            let trouble = of(&machine, Some(&launch), true, false).unwrap();
+            assert_eq!(trouble.sentence, "It failed.");
+            assert_eq!(trouble.remedy.as_ref().map(label), Some("Create a new machine"), "{state}");
+        }
+    }
+
+    #[test]
     fn a_machine_that_was_taken_away_can_be_had_anew() {
         let mut gone = machine("terminated");
         assert_eq!(of(&gone, None, true, false), None, "its owner ended it");

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use cloudapp_contract::event::EventKind;
 use cloudapp_contract::execution::LoginDetails;
 use cloudapp_contract::message::LoginMessage;
-use cloudapp_domain::{EventId, ExecutionId, Failure, FailureCode, Fixer, InstanceState};
+use cloudapp_domain::{Ec2InstanceId, EventId, ExecutionId, Failure, FailureCode, Fixer, InstanceState};
 use cloudapp_workflow::{Applied, Step, StepContext, StepError, Undone};
 
 use crate::application::login_details;
@@ -84,12 +84,15 @@ impl Login {
         instance: &InstanceRecord,
     ) -> Result<Option<InstanceRecord>, StepError> {
         let now = self.deps.clock.now();
-        // The first time decides when the lifetime ends.
+        // The first time decides when the lifetime ends. Nobody has looked lately at a machine that waited in a pool:
+        // the look that its claim asked for still comes.
         let ready = sqlx::query_as(concat!(
             "update instance set state = 'ready', running_since = $2, ready_at = coalesce(ready_at, $2), \
                  expires_at = coalesce(expires_at, $3), max_expires_at = coalesce(max_expires_at, $4), \
-                 look_at = $5, reason = null, actor = null \
-             where id = $1 and state in ('booting', 'starting') returning ",
+                 look_at = case when warm = 'claimed' then least(look_at, $5) else $5 end, \
+                 reason = null, actor = null \
+             where id = $1 and state in ('booting', 'starting') \
+                 and (ec2_state is null or ec2_state not in ('shutting-down', 'terminated')) returning ",
             columns!()
         ))
         .bind(instance.id().as_uuid())
@@ -119,8 +122,10 @@ impl Login {
             login,
         };
         let payload = serde_json::to_value(&message).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
-        let login =
-            Entry { id: event_id, topic: Topic::Login, dedupe: format!("{execution}:login"), payload };
+        // Those of the machine that took the place of a dead one replace those of the dead one.
+        let machine = ready.ec2_id().map_or("", Ec2InstanceId::as_str);
+        let dedupe = format!("{execution}:login:{machine}");
+        let login = Entry { id: event_id, topic: Topic::Login, dedupe, payload };
         let kind = match self.occasion {
             Occasion::Launch => EventKind::Ready,
             Occasion::Start => EventKind::Started,

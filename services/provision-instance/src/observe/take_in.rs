@@ -6,6 +6,7 @@ use cloudapp_contract::instance::NoteKind;
 use cloudapp_domain::{Ec2InstanceId, InstanceId, InstanceState};
 use cloudapp_ec2::{Machine, MachineState};
 use sqlx::PgConnection;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::course::{Course, Known, Step, course};
@@ -13,6 +14,7 @@ use super::watch::WatchError;
 use crate::column::Word;
 use crate::deps::Deps;
 use crate::instance::{Ending, Note, Told, close, load, note, set_state, tell};
+use crate::pool::{JUST_CLAIMED, went_away};
 
 /// What the owner of a machine reads that EC2 has forgotten.
 const LOST: &str = "AWS no longer knows the machine.";
@@ -34,6 +36,8 @@ pub(super) struct Row {
     placed_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
     missing_since: Option<DateTime<Utc>>,
+    /// It was a spare before it became its owner's, by a claim at `created_at`.
+    claimed: bool,
     busy: bool,
     coming_down: bool,
 }
@@ -44,7 +48,7 @@ macro_rules! select_rows {
         concat!(
             "select i.id, i.ec2_instance_id, i.state, i.ec2_state, i.ec2_state_reason, i.host, i.zone, \
                  i.instance_type, i.generation, i.boot_report_required, i.asked_at, i.placed_at, i.created_at, \
-                 i.missing_since, exists (select from execution e where e.subject = i.id \
+                 i.missing_since, i.warm is not distinct from 'claimed' as claimed, exists (select from execution e where e.subject = i.id \
                      and e.state in ('pending', 'running') and e.kind in ('launch', 'start', 'refill')) as busy, \
                  exists (select from execution e where e.subject = i.id \
                      and e.state in ('pending', 'running') and e.kind in ('stop', 'destroy')) as coming_down \
@@ -82,8 +86,14 @@ impl Row {
     }
 
     fn known(&self) -> Known {
+        // While its launch is not over, the end of a claimed machine is the launch's to judge, which gets its user
+        // another one: as if it still booted, although login details may be out.
+        let state = match self.state.0 {
+            InstanceState::Ready if self.claimed && self.busy => InstanceState::Booting,
+            state => state,
+        };
         Known {
-            state: self.state.0,
+            state,
             ec2_state: self.ec2_state.as_deref().and_then(|word| word.parse().ok()),
             ec2_reason: self.ec2_state_reason.clone(),
             host: self.host.clone(),
@@ -94,6 +104,19 @@ impl Row {
             busy: self.busy,
             coming_down: self.coming_down,
         }
+    }
+
+    /// Whether somebody has just claimed it from a pool, and it ends by nobody's wish.
+    fn ends_early(&self, course: &Course, now: DateTime<Utc>) -> bool {
+        let ends = match course.step {
+            Step::Lost => true,
+            Step::Gone | Step::Become(InstanceState::Terminating) => {
+                let kind = course.outside.as_ref().map(|outside| outside.kind);
+                kind.is_some_and(|kind| kind != NoteKind::ShutDownInside)
+            }
+            _ => false,
+        };
+        ends && self.claimed && now - self.created_at <= JUST_CLAIMED
     }
 
     /// What follows from what EC2 says about it.
@@ -136,6 +159,7 @@ pub(super) async fn take_in(
         .collect();
     write_seen(&mut transaction, &courses).await?;
     write_steps(&mut transaction, deps, &courses).await?;
+    write_early_ends(&mut transaction, deps, &courses).await?;
     let notes: Vec<Note> = courses.iter().filter_map(|(row, course)| note_of(row, course)).collect();
     note(&mut transaction, deps.clock.now(), &notes).await?;
     for (row, course) in &courses {
@@ -211,6 +235,32 @@ async fn write_steps(
             .execute(connection)
             .await?;
     }
+    Ok(())
+}
+
+/// What those read whose machine came from a pool and ended right after they got it, through nothing that they did.
+async fn write_early_ends(
+    connection: &mut PgConnection,
+    deps: &Deps,
+    courses: &[(Row, Course)],
+) -> Result<(), sqlx::Error> {
+    let now = deps.clock.now();
+    let early: Vec<_> = courses.iter().filter(|(row, course)| row.ends_early(course, now)).collect();
+    if early.is_empty() {
+        return Ok(());
+    }
+    let failures = early.iter().map(|(_, course)| {
+        let how = course.outside.as_ref().map_or(LOST, |outside| outside.sentence.as_str());
+        Json(went_away(Some(how.to_owned())))
+    });
+    sqlx::query(
+        "update instance i set failure = coalesce(i.failure, new.failure) \
+         from unnest($1::uuid[], $2::jsonb[]) as new (id, failure) where i.id = new.id",
+    )
+    .bind(early.iter().map(|(row, _)| row.id).collect::<Vec<_>>())
+    .bind(failures.collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
     Ok(())
 }
 

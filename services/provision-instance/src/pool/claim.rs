@@ -1,5 +1,8 @@
+use chrono::TimeDelta;
 use cloudapp_domain::configuration::SpareKind;
-use cloudapp_domain::{ConfigurationId, ExecutionId, InstanceId, InstanceState, UserSub};
+use cloudapp_domain::{
+    ConfigurationId, ExecutionId, Failure, FailureCode, Fixer, InstanceId, InstanceState, UserSub,
+};
 use sqlx::PgConnection;
 
 use super::plan::resting;
@@ -111,4 +114,19 @@ pub(crate) async fn claim(
     .bind(claimants.iter().map(|claimant| serde_json::json!(claimant.groups)).collect::<Vec<_>>())
     .fetch_all(connection)
     .await
+}
+
+/// A machine that ends so soon after its claim was dying or dead in the pool, as far as its user can tell: two looks at it
+/// come within this.
+pub(crate) const JUST_CLAIMED: TimeDelta = TimeDelta::minutes(5);
+
+/// What a user reads who was given a machine that ended at once; `detail`: how it ended.
+pub(crate) fn went_away(detail: Option<String>) -> Failure {
+    Failure {
+        code: FailureCode::MachineLost,
+        sentence: "The machine had been waiting for you, and went away right after you got it.".to_owned(),
+        fixer: Fixer::User,
+        next_step: "Create a new one; this one no longer counts against your limit.".to_owned(),
+        detail,
+    }
 }

@@ -21,7 +21,7 @@ mod trouble;
 mod wake;
 
 pub(crate) use census::census;
-pub(crate) use claim::{Claimant, Claimed, claim};
+pub(crate) use claim::{Claimant, Claimed, JUST_CLAIMED, claim, went_away};
 pub(crate) use keeper::Pools;
 pub(crate) use refill::definition;
 pub(crate) use replace::Replacing;

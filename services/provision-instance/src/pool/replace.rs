@@ -7,6 +7,7 @@ use cloudapp_domain::configuration::SpareKind;
 use cloudapp_domain::{Failure, InstanceState};
 use cloudapp_workflow::{Applied, Step, StepContext, StepError, Undone};
 
+use super::claim::went_away;
 use super::wake::give_back;
 use crate::deps::Deps;
 use crate::instance::InstanceRecord;
@@ -28,16 +29,20 @@ enum Need {
     Another,
     /// It took the place of a dead one, or may have: it has to be placed and to boot.
     Making,
+    /// It has ended, and its row with it: there is nothing that another one could be given to.
+    Gone,
 }
 
 fn need(instance: &InstanceRecord) -> Need {
-    use InstanceState::{Booting, Launching, Requested};
-    let down = matches!(
-        instance.ec2_state.as_deref(),
-        Some("shutting-down" | "terminated" | "stopping" | "stopped")
-    );
+    use InstanceState::{Booting, Failed, Launching, Ready, Requested, Terminated, Terminating};
+    let ends = matches!(instance.ec2_state.as_deref(), Some("shutting-down" | "terminated"));
+    let stops = matches!(instance.ec2_state.as_deref(), Some("stopping" | "stopped"));
     match instance.state() {
-        Booting if instance.is_claimed() && down => Need::Another,
+        Booting if instance.is_claimed() && (ends || stops) => Need::Another,
+        // Login details are out already, but nobody has been told that the launch is over. One that only stops keeps
+        // its disk, on which its user may have worked.
+        Ready if instance.is_claimed() && ends => Need::Another,
+        Terminating | Terminated | Failed if instance.is_claimed() => Need::Gone,
         Requested | Launching | Booting if instance.is_missed() => Need::Making,
         _ => Need::Nothing,
     }
@@ -73,6 +78,7 @@ impl Step for Replacing {
                 let now = context.clock.now();
                 return Ok(Applied::wait(now, "the warm machine had died; asking AWS for another one"));
             }
+            Need::Gone => return Ok(Applied::Fail(went_away(instance.reason.clone()))),
             Need::Making => {
                 for step in &self.machine {
                     match step.apply(context).await? {

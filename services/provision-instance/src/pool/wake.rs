@@ -77,8 +77,9 @@ pub(super) async fn give_back(
         "with parted as (\
              update instance set ec2_instance_id = null, ec2_state = null, ec2_state_reason = null, instance_type = null, \
                  zone = null, market = null, host = null, placed_at = null, asked_at = null, look_at = null, \
-                 missing_since = null, state = 'requested', warm = 'missed' \
-             where id = $1 and ec2_instance_id = $2 and state in ('launching', 'booting') returning *) \
+                 missing_since = null, state = 'requested', warm = 'missed', ready_at = null, running_since = null, \
+                 expires_at = null, max_expires_at = null, owner_tagged_at = null \
+             where id = $1 and ec2_instance_id = $2 and state in ('launching', 'booting', 'ready') returning *) \
          insert into instance (id, owner, pool, state, reason, look_at, placed_at, ec2_state, configuration_id, \
              configuration_version, configuration_name, login_user, on_stop, boot_report_required, lifetime_hours, \
              max_lifetime_hours, price_micros, execution_id, generation, created_at, instance_type, zone, market) \

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cloudapp_contract::Page;
-use cloudapp_contract::instance::Instance;
+use cloudapp_contract::instance::{Accepted, Instance};
 use cloudapp_contract::message::LoginMessage;
 use cloudapp_contract::pool::Pool;
-use cloudapp_domain::{ExecutionState, FailureCode, InstanceState, StepState};
+use cloudapp_domain::{ExecutionState, FailureCode, InstanceState, NextAction, StepState};
 use cloudapp_ec2_simulator::InstanceState as MachineState;
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -331,6 +331,150 @@ async fn a_running_spare_that_is_found_dead_after_its_claim_is_replaced_in_the_s
     assert_ne!(instance.ec2_instance_id.unwrap().as_str(), dead);
     let told = count(&world, "select count(*) from outbox where topic = 'event'").await;
     assert_eq!(told, 2, "requested and ready, nothing of the dead one");
+}
+
+/// The process dies between the commit of the login details and the word that the launch is over.
+async fn forget_that_it_is_over(world: &World, accepted: &Accepted) {
+    sqlx::query(
+        "with again as (update execution set state = 'running', finished_at = null, next_run_at = now(), \
+             lease_until = null, lease_holder = null where id = $1 returning id) \
+         update execution_step s set state = 'running', finished_at = null from again \
+         where s.execution_id = again.id and s.name = 'login'",
+    )
+    .bind(accepted.execution_id.as_uuid())
+    .execute(world.pool())
+    .await
+    .unwrap();
+}
+
+async fn look_until_the_end_is_known(world: &World) {
+    let watch = Watch::new(Arc::clone(&world.app.deps), "hand");
+    world
+        .until("its end is noticed", async || {
+            watch.look().await.unwrap();
+            (count(world, "select count(*) from instance where ec2_state = 'terminated'").await == 1)
+                .then_some(())
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_claimed_machine_that_dies_before_its_launch_is_over_is_replaced_though_login_details_are_out() {
+    let world = World::asleep(running(1)).await;
+    fill_by_hand(&world).await;
+    let dead = machines(&world).await.pop_first().unwrap();
+    let accepted = world.create("ann", "click").await;
+    world.run_by_hand(accepted.execution_id).await;
+    forget_that_it_is_over(&world, &accepted).await;
+    world.control.terminate_outside(&dead).await.unwrap();
+    look_until_the_end_is_known(&world).await;
+    let instance = world.instance(accepted.instance_id).await;
+    assert_eq!(instance.state, InstanceState::Ready, "its launch has to judge");
+    world.work("worker");
+    let execution = world.ended(accepted.execution_id).await;
+    assert_eq!(execution.state, ExecutionState::Succeeded, "{execution:?}");
+    let instance = world.instance(accepted.instance_id).await;
+    assert_eq!((instance.state, instance.failure), (InstanceState::Ready, None));
+    let alive = instance.ec2_instance_id.unwrap();
+    assert_ne!(alive.as_str(), dead);
+    let host = instance.host.unwrap();
+    world
+        .until("login details of the living machine are sent last", async || {
+            let logins = world.outside.logins.lock().unwrap();
+            let last =
+                logins.last().map(|login| serde_json::from_value::<LoginMessage>(login.clone()).unwrap());
+            (logins.len() == 2 && last.unwrap().login.host == host).then_some(())
+        })
+        .await;
+    let told = count(&world, "select count(*) from outbox where topic = 'event'").await;
+    assert_eq!(told, 2, "requested and ready");
+    world
+        .until("the dead one's row ends", async || {
+            let living = "select count(*) from instance where state = 'terminating'";
+            (count(&world, living).await == 0).then_some(())
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn whose_claimed_machine_dies_at_once_reads_that_and_can_create_a_new_one() {
+    // A while after the claim it is a machine as any other.
+    for (claimed, expected) in [("0 minutes", Some(FailureCode::MachineLost)), ("10 minutes", None)] {
+        let world = World::asleep(running(1)).await;
+        fill_by_hand(&world).await;
+        let dead = machines(&world).await.pop_first().unwrap();
+        let accepted = world.create("ann", "click").await;
+        world.run_by_hand(accepted.execution_id).await;
+        assert_eq!(world.execution(accepted.execution_id).await.state, ExecutionState::Succeeded);
+        sqlx::query("update instance set created_at = created_at - $1::text::interval")
+            .bind(claimed)
+            .execute(world.pool())
+            .await
+            .unwrap();
+        world.control.terminate_outside(&dead).await.unwrap();
+        let watch = Watch::new(Arc::clone(&world.app.deps), "hand");
+        let instance = world
+            .until("its end is noticed", async || {
+                watch.look().await.unwrap();
+                Some(world.instance(accepted.instance_id).await)
+                    .filter(|instance| instance.state == InstanceState::Terminated)
+            })
+            .await;
+        assert_eq!(instance.failure.as_ref().map(|failure| failure.code), expected, "{instance:?}");
+        if let Some(failure) = instance.failure {
+            assert_eq!(failure.next_action(), NextAction::CreateNew);
+            assert!(failure.detail.unwrap().contains("outside CloudApp"));
+        }
+        assert_eq!(instance.notes.len(), 1, "{:?}", instance.notes);
+    }
+}
+
+#[tokio::test]
+async fn a_claimed_machine_is_looked_at_soon_although_it_is_ready_at_once() {
+    let world = World::asleep(running(1)).await;
+    fill_by_hand(&world).await;
+    let accepted = world.create("ann", "click").await;
+    let worker = crate::testing::worker(&world, "hand");
+    world
+        .until("the launch is over", async || {
+            worker.run_due().await.unwrap();
+            world.execution(accepted.execution_id).await.state.is_final().then_some(())
+        })
+        .await;
+    // The look at a machine at rest would come much later.
+    let look = i32::try_from(world.app.deps.settings.pace.look.as_millis()).unwrap() * 2;
+    let soon: bool = sqlx::query_scalar(
+        "select state = 'ready' and look_at <= placed_at + make_interval(secs => $1 / 1000.0) from instance",
+    )
+    .bind(look)
+    .fetch_one(world.pool())
+    .await
+    .unwrap();
+    assert!(soon, "nobody has looked at it lately");
+}
+
+#[tokio::test]
+async fn a_launch_whose_claimed_machine_has_ended_for_good_fails_as_that() {
+    let world = World::asleep(running(1)).await;
+    fill_by_hand(&world).await;
+    let dead = machines(&world).await.pop_first().unwrap();
+    let accepted = world.create("ann", "click").await;
+    world.run_by_hand(accepted.execution_id).await;
+    // Its row was closed while it was thought to be over.
+    world.control.terminate_outside(&dead).await.unwrap();
+    let watch = Watch::new(Arc::clone(&world.app.deps), "hand");
+    world
+        .until("its end is noticed", async || {
+            watch.look().await.unwrap();
+            let instance = world.instance(accepted.instance_id).await;
+            (instance.state == InstanceState::Terminated).then_some(())
+        })
+        .await;
+    forget_that_it_is_over(&world, &accepted).await;
+    world.run_by_hand(accepted.execution_id).await;
+    let execution = world.execution(accepted.execution_id).await;
+    assert_eq!(execution.state, ExecutionState::Failed, "{execution:?}");
+    assert_eq!(execution.failure.unwrap().next_action(), NextAction::CreateNew);
 }
 
 #[tokio::test]
