@@ -1,5 +1,5 @@
 //! Forgets what nobody will ask for any more: delivered messages, old idempotency keys, finished
-//! exports, how machines that have ended were placed.
+//! exports, how machines that have ended were placed, spares that have ended.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::deps::Deps;
 use crate::duty::Duty;
+use crate::pool;
 
 /// How long things are kept: longer than any queue redelivers or client repeats.
 const KEPT_FOR: TimeDelta = TimeDelta::days(7);
@@ -63,6 +64,6 @@ impl Pruner {
         ] {
             removed += sqlx::query(sql).bind(before).execute(&self.deps.pool).await?.rows_affected();
         }
-        Ok(removed)
+        Ok(removed + pool::forget(&self.deps.pool, before).await?)
     }
 }

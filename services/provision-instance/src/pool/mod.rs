@@ -6,12 +6,14 @@
 //! * `refill` — the execution that makes one.
 //! * `claim` — how a spare becomes a user's machine; `wake` starts it if it waited stopped,
 //!   `replace` gets its user another one if it was dead.
+//! * `forget` — what is left of spares long after their end.
 //! * `trouble` — versions whose spares fail; `census` — what admins see of all this.
 //!
 //! A spare differs from a user's machine in its row only. EC2 sees the same request, the machine the same user data.
 
 mod census;
 mod claim;
+mod forget;
 mod keeper;
 mod plan;
 mod refill;
@@ -22,6 +24,7 @@ mod wake;
 
 pub(crate) use census::census;
 pub(crate) use claim::{Claimant, Claimed, JUST_CLAIMED, claim, went_away};
+pub(crate) use forget::forget;
 pub(crate) use keeper::Pools;
 pub(crate) use refill::definition;
 pub(crate) use replace::Replacing;

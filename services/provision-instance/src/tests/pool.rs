@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::observe::Watch;
 use crate::pool::Pools;
+use crate::prune::Pruner;
 use crate::testing::World;
 
 fn running(size: u16) -> Value {
@@ -475,6 +476,57 @@ async fn a_launch_whose_claimed_machine_has_ended_for_good_fails_as_that() {
     let execution = world.execution(accepted.execution_id).await;
     assert_eq!(execution.state, ExecutionState::Failed, "{execution:?}");
     assert_eq!(execution.failure.unwrap().next_action(), NextAction::CreateNew);
+}
+
+#[tokio::test]
+async fn what_is_left_of_spares_is_forgotten_a_week_after_their_end() {
+    let world = World::with_configuration(running(3)).await;
+    filled(&world, 3).await;
+    let claimed = world.create("ann", "click").await;
+    world.ended(claimed.execution_id).await;
+    filled(&world, 3).await;
+    world.next_version(2, "retired", running(3)).await;
+    world
+        .until("only the user's machine is left", async || (machines(&world).await.len() == 1).then_some(()))
+        .await;
+    world.act("ann", claimed.instance_id, "destroy", "d").await;
+    world.until_state(claimed.instance_id, InstanceState::Terminated).await;
+    world
+        .until("all spares have ended", async || {
+            let left = "select count(*) from instance where state not in ('terminated', 'failed')";
+            let under_way = "select count(*) from execution where finished_at is null";
+            (count(&world, left).await + count(&world, under_way).await == 0).then_some(())
+        })
+        .await;
+    let spares = "select count(*) from instance where pool is not null";
+    let of_pool = "select count(*) from execution where owner = 'cloudapp:pool'";
+    assert_eq!((count(&world, spares).await, count(&world, of_pool).await), (3, 7), "four made, three ended");
+    let pruner = Pruner::new(Arc::clone(&world.app.deps), "hand");
+    pruner.pass().await.unwrap();
+    assert_eq!(count(&world, spares).await, 3, "they have just ended");
+
+    for sql in [
+        "update instance set ended_at = now() - interval '8 days'",
+        "update execution set finished_at = now() - interval '8 days'",
+        // One of them could not be ended: a person must look.
+        "update execution set state = 'stuck' where id = (select min(id::text)::uuid from execution e \
+             where kind = 'destroy' and owner = 'cloudapp:pool')",
+    ] {
+        sqlx::query(sql).execute(world.pool()).await.unwrap();
+    }
+    pruner.pass().await.unwrap();
+    assert_eq!(count(&world, spares).await, 1, "the stuck one is still somebody's business");
+    assert_eq!(count(&world, of_pool).await, 2, "what made it, and what could not end it");
+    sqlx::query("update execution set state = 'failed' where state = 'stuck'")
+        .execute(world.pool())
+        .await
+        .unwrap();
+    pruner.pass().await.unwrap();
+    assert_eq!((count(&world, spares).await, count(&world, of_pool).await), (0, 0));
+    let reports = "select count(*) from boot_report";
+    assert_eq!(count(&world, reports).await, 1, "of the user's machine");
+    assert_eq!(world.instance(claimed.instance_id).await.state, InstanceState::Terminated);
+    assert_eq!(world.execution(claimed.execution_id).await.state, ExecutionState::Succeeded);
 }
 
 #[tokio::test]
