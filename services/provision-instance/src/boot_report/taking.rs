@@ -1,6 +1,6 @@
 //! Writes reports down: a class that boots at the same time shares a few transactions.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ struct Current<'a> {
 #[derive(Clone, Copy)]
 struct New<'a> {
     report: &'a Current<'a>,
-    /// In the same start, as far as was known before this group.
+    /// In the same start, by a report that came earlier, in this group or before it.
     booted_before: bool,
 }
 
@@ -94,9 +94,11 @@ impl Job for Desk {
         }
         let new = self.put(&mut transaction, &reports).await?;
         if !new.is_empty() {
-            self.run(&mut transaction, &new).await?;
+            // Of two boots of one machine the later one tells how it is now.
+            let latest: BTreeMap<Uuid, New<'_>> = new.iter().map(|new| (new.report.id(), *new)).collect();
+            self.run(&mut transaction, &latest).await?;
             note(&mut transaction, self.0.clock.now(), &reboots(&new)).await?;
-            let ids: Vec<Uuid> = new.keys().copied().collect();
+            let ids: Vec<Uuid> = latest.keys().copied().collect();
             self.0.executions.wake_many(&mut transaction, &ids).await?;
         }
         transaction.commit().await?;
@@ -108,14 +110,14 @@ impl Job for Desk {
 }
 
 impl Desk {
-    /// Writes the reports down; answers those that are new, by machine: of two boots of one machine the later.
+    /// Writes the reports down; answers those that are new, in the order in which they came.
     async fn put<'a>(
         &self,
         connection: &mut PgConnection,
         reports: &'a [Current<'a>],
-    ) -> Result<BTreeMap<Uuid, New<'a>>, sqlx::Error> {
+    ) -> Result<Vec<New<'a>>, sqlx::Error> {
         if reports.is_empty() {
-            return Ok(BTreeMap::new());
+            return Ok(vec![]);
         }
         let said = |report: &Current<'_>| match report.proven.report.outcome {
             BootOutcome::Success => "success",
@@ -124,9 +126,9 @@ impl Desk {
         let host_keys = reports.iter().map(|report| Json(text::host_keys(&report.proven.report.host_keys)));
         let put: Vec<(Uuid, Uuid, bool)> = sqlx::query_as(
             "insert into boot_report (instance_id, boot_id, generation, outcome, log_tail, host_keys, received_at) \
-             select id, boot, generation, outcome, log_tail, host_keys, $7 \
-             from unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::jsonb[]) \
-                 as n (id, boot, generation, outcome, log_tail, host_keys) \
+             select id, boot, generation, outcome, log_tail, host_keys, $7::timestamptz + place * interval '1 microsecond' \
+             from unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::jsonb[]) with ordinality \
+                 as n (id, boot, generation, outcome, log_tail, host_keys, place) \
              on conflict do nothing \
              returning instance_id, boot_id, exists (select from boot_report b \
                  where b.instance_id = boot_report.instance_id and b.generation = boot_report.generation)",
@@ -140,11 +142,14 @@ impl Desk {
         .bind(self.0.clock.now())
         .fetch_all(connection)
         .await?;
-        let put: HashMap<(Uuid, Uuid), bool> =
+        let mut put: HashMap<(Uuid, Uuid), bool> =
             put.into_iter().map(|(id, boot, booted_before)| ((id, boot), booted_before)).collect();
+        let mut booted = HashSet::new();
         let new = reports.iter().filter_map(|report| {
-            let booted_before = *put.get(&(report.id(), report.boot().as_uuid()))?;
-            Some((report.id(), New { report, booted_before }))
+            // Of two reports of one boot the first was put.
+            let known_before = put.remove(&(report.id(), report.boot().as_uuid()))?;
+            let in_this_group = !booted.insert(report.id());
+            Some(New { report, booted_before: known_before || in_this_group })
         });
         Ok(new.collect())
     }
@@ -184,11 +189,11 @@ impl Desk {
 }
 
 /// A further boot of the same start is a reboot: of the host, or by somebody on the machine.
-fn reboots(new: &BTreeMap<Uuid, New<'_>>) -> Vec<Note> {
-    let rebooted = new.iter().filter(|(_, new)| new.booted_before);
+fn reboots(new: &[New<'_>]) -> Vec<Note> {
+    let rebooted = new.iter().filter(|new| new.booted_before);
     rebooted
-        .map(|(id, new)| Note {
-            instance: *id,
+        .map(|new| Note {
+            instance: new.report.id(),
             dedupe: format!("{}:{}", NoteKind::Rebooted.as_str(), new.report.boot()),
             kind: NoteKind::Rebooted,
             sentence:
@@ -217,5 +222,62 @@ impl Proven {
             Some("") => Some(self.identity.private_ip.to_string()),
             Some(text) => text.parse::<Ipv4Addr>().ok().map(|address| address.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cloudapp_domain::{ExecutionState, InstanceState};
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::World;
+
+    fn report(world: &World, machine: &Ec2InstanceId, boot: u128, outcome: BootOutcome) -> Proven {
+        let deps = &world.app.deps;
+        Proven {
+            report: BootReport {
+                instance_id: machine.clone(),
+                boot_id: Uuid::from_u128(boot).into(),
+                outcome,
+                log_tail: String::new(),
+                host_keys: vec![],
+                public_ipv4: None,
+                identity_document: String::new(),
+                identity_signature: String::new(),
+            },
+            identity: Identity {
+                instance_id: machine.clone(),
+                account_id: deps.settings.account_id.clone(),
+                region: deps.settings.region.clone(),
+                private_ip: Ipv4Addr::LOCALHOST.into(),
+                pending_time: deps.clock.now(),
+            },
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reboot_that_is_reported_together_with_the_first_boot_is_noted_once() {
+        let world = World::with_configuration(json!({})).await;
+        world.control.change_settings(&json!({ "next_boot_outcomes": ["silence"] })).await.unwrap();
+        let accepted = world.create("ann", "k").await;
+        let machine = world
+            .until_state(accepted.instance_id, InstanceState::Booting)
+            .await
+            .ec2_instance_id
+            .expect("a machine that boots has an id");
+        let group = [(1, BootOutcome::Success), (1, BootOutcome::Success), (2, BootOutcome::Failure)]
+            .map(|(boot, outcome)| report(&world, &machine, boot, outcome));
+        let desk = Desk(Arc::clone(&world.app.deps));
+        for _ in 0..2 {
+            let taken = desk.handle(&group).await.unwrap();
+            assert!(taken.iter().all(Result::is_ok), "{taken:?}");
+        }
+        let notes = world.instance(accepted.instance_id).await.notes;
+        let kinds: Vec<NoteKind> = notes.iter().map(|note| note.kind).collect();
+        assert_eq!(kinds, [NoteKind::Rebooted], "two boots are one reboot, however often they are reported");
+        // The first boot's word about the installation counts.
+        let execution = world.ended(accepted.execution_id).await;
+        assert_eq!(execution.state, ExecutionState::Succeeded, "{execution:?}");
     }
 }
