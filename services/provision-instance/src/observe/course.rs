@@ -95,12 +95,14 @@ pub(crate) fn course(
     Course { wakes: news || step != Step::Keep, seen, step, outside: told }
 }
 
-/// EC2's answers may come from a copy that lags behind. A machine that runs is not pending again before it has been
-/// stopped, and one that is gone stays so.
+/// EC2's answers may come from a copy that lags behind, and a look may be taken in after a later one. A machine that runs
+/// is not pending again before it has been stopped, one that is stopped not stopping before it has been started, and one
+/// that is gone stays so.
 const fn is_stale(known: Option<MachineState>, said: MachineState) -> bool {
     matches!(
         (known, said),
         (Some(MachineState::Running), MachineState::Pending)
+            | (Some(MachineState::Stopped), MachineState::Stopping)
             | (Some(MachineState::ShuttingDown), MachineState::Pending | MachineState::Running)
     ) || matches!((known, said), (Some(MachineState::Terminated), said) if !matches!(said, MachineState::Terminated))
 }
@@ -323,6 +325,7 @@ mod tests {
     fn a_copy_that_lags_behind_changes_nothing() {
         for (known_state, said) in [
             (MachineState::Running, MachineState::Pending),
+            (MachineState::Stopped, MachineState::Stopping),
             (MachineState::ShuttingDown, MachineState::Running),
             (MachineState::Terminated, MachineState::Running),
         ] {
