@@ -31,7 +31,8 @@ pub(crate) struct Pace {
     pub(crate) boot: Duration,
     /// How long a stop or an end may take at EC2.
     pub(crate) down: Duration,
-    /// The first look of the shared describe at a machine in motion; later ones come less often.
+    /// The first look of the shared describe at a machine in motion; later ones come less often, and those at machines
+    /// that report by themselves.
     pub(crate) look: Duration,
     /// How often the shared describe looks at a machine at rest.
     pub(crate) look_at_rest: Duration,

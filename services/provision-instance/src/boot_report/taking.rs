@@ -17,6 +17,7 @@ use super::proof::{current, proven};
 use super::{ReportError, text};
 use crate::deps::Deps;
 use crate::instance::{self, InstanceRecord, Note, note};
+use crate::observe;
 use crate::ports::{Identity, IdentityVerifier};
 
 /// One transaction takes at most as many, and one is under way: the next group collects behind it.
@@ -180,7 +181,7 @@ impl Desk {
         .bind(new.keys().copied().collect::<Vec<_>>())
         .bind(new.values().map(|new| new.report.proven.identity.instance_id.as_str()).collect::<Vec<_>>())
         .bind(new.values().map(|new| new.report.proven.address()).collect::<Vec<_>>())
-        .bind(self.0.after(self.0.settings.pace.look))
+        .bind(self.0.after(observe::first_look(true, self.0.settings.pace.look)))
         .bind(self.0.clock.now())
         .execute(connection)
         .await?;

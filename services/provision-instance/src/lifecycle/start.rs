@@ -8,6 +8,7 @@ use cloudapp_workflow::{Applied, Step, StepContext, StepError, Undone};
 
 use crate::deps::Deps;
 use crate::instance::{InstanceRecord, set_state};
+use crate::observe;
 
 /// Starts a stopped machine.
 pub(super) struct Start(pub(super) Arc<Deps>);
@@ -39,7 +40,7 @@ impl Step for Start {
                      else ec2_state end where id = $1",
                 )
                 .bind(instance.id().as_uuid())
-                .bind(self.0.after(self.0.settings.pace.look))
+                .bind(self.0.after(observe::first_look(instance.boot_report_required, self.0.settings.pace.look)))
                 .execute(&mut *transaction)
                 .await?;
                 transaction.commit().await?;

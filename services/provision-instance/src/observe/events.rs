@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::hint::{Look, Named, heard};
 use super::outside::spot_warning;
+use super::pace::first_look;
 use crate::column::Word;
 use crate::deps::Deps;
 use crate::instance::{Note, note};
@@ -82,7 +83,7 @@ async fn look(
     rows: &[Row],
     words: &Words,
 ) -> Result<(), sqlx::Error> {
-    let (now, later) = (deps.clock.now(), deps.after(deps.settings.pace.look));
+    let now = deps.clock.now();
     let mut looks: Vec<(Uuid, DateTime<Utc>, bool)> = Vec::new();
     for row in rows {
         let named = Named {
@@ -95,7 +96,10 @@ async fn look(
             let heard = heard(&named, word);
             match heard.look {
                 Look::Never => {}
-                Look::Later => looks.push((row.id, later, heard.boots)),
+                Look::Later => {
+                    let later = first_look(named.reports, deps.settings.pace.look);
+                    looks.push((row.id, deps.after(later), heard.boots));
+                }
                 Look::Now => looks.push((row.id, now, heard.boots)),
             }
         }

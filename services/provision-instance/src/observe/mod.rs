@@ -18,6 +18,7 @@ use cloudapp_domain::Clock;
 use sqlx::PgConnection;
 
 pub(crate) use consumer::Consumer;
+pub(crate) use pace::first_look;
 pub(crate) use watch::Watch;
 
 /// Takes over what was heard about machines before their ids were known: they are looked at at once, unless it is

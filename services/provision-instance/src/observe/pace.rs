@@ -24,7 +24,8 @@ const EARLIER: f64 = 0.9;
 const CLOSELY: Duration = Duration::from_millis(500);
 /// … and are a tenth of the age apart, so that what takes ten times longer costs no more looks.
 const PART_OF_AGE: u32 = 10;
-/// Looks at machines in motion never come less often than this many first pauses.
+/// Looks at machines in motion never come less often than this many pauses. Those that report by themselves are looked
+/// at no sooner: the report says all that a look would, and mostly comes before.
 const SLOWEST: u32 = 5;
 /// A look waits this long for other news …
 const GATHER: Duration = Duration::from_millis(30);
@@ -54,7 +55,13 @@ impl Learned {
     }
 }
 
-/// How long until the next look if no event comes before. `look` is the first pause, `at_rest` that of machines from
+/// How long until the first look at a machine that EC2 was just asked for, or of which something was heard that a look
+/// is to confirm. `look` is the pause.
+pub(crate) fn first_look(reports: bool, look: Duration) -> Duration {
+    if reports { look * SLOWEST } else { look }
+}
+
+/// How long until the next look if no event comes before. `look` is the pause, `at_rest` that of machines from
 /// which nothing is expected.
 pub(crate) fn next_look(
     machine: &InMotion<'_>,
@@ -74,6 +81,7 @@ pub(crate) fn next_look(
                 None => (machine.age / PART_OF_AGE).clamp(CLOSELY.min(look), look),
             }
         }
+        Launching | Starting => first_look(true, look),
         _ => slowly,
     }
 }
@@ -110,7 +118,10 @@ mod tests {
     #[test]
     fn looks_come_less_often_the_longer_it_takes_but_never_stop() {
         let learned = Learned::default();
-        let at = |seconds| next_look(&launching(seconds, true), &learned, LOOK, REST);
+        let at = |seconds| {
+            let stopping = InMotion { state: InstanceState::Stopping, ..launching(seconds, true) };
+            next_look(&stopping, &learned, LOOK, REST)
+        };
         assert_eq!((at(1.0), at(40.0)), (LOOK, Duration::from_secs(10)));
         assert_eq!(at(100_000.0), Duration::from_secs(20));
         let ready = InMotion { state: InstanceState::Ready, ..launching(0.0, true) };
@@ -119,7 +130,9 @@ mod tests {
 
     #[test]
     fn what_reports_by_itself_is_hardly_looked_at() {
-        assert!(looks(&Learned::default(), true, 20.0).len() <= 5);
+        assert_eq!(first_look(true, LOOK), Duration::from_secs(20));
+        assert_eq!(first_look(false, LOOK), LOOK, "nobody else tells of it");
+        assert!(looks(&Learned::default(), true, 60.0).len() <= 3);
     }
 
     #[test]

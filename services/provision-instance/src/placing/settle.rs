@@ -180,7 +180,8 @@ impl Placer {
              settled as (update placement set state = 'placed' from placed where instance_id = placed.id) \
              update instance set ec2_instance_id = placed.ec2_id, instance_type = placed.type, zone = placed.zone, \
                  market = placed.market, placed_at = $7, \
-                 look_at = case when state in ('terminated', 'failed') then null else $8 end, \
+                 look_at = case when state in ('terminated', 'failed') then null \
+                               when boot_report_required then $9 else $8 end, \
                  price_micros = coalesce(placed.price, price_micros) \
              from placed where instance.id = placed.id and ec2_instance_id is null",
         )
@@ -191,7 +192,8 @@ impl Placer {
         .bind(markets)
         .bind(prices)
         .bind(deps.clock.now())
-        .bind(deps.after(deps.settings.pace.look))
+        .bind(deps.after(observe::first_look(false, deps.settings.pace.look)))
+        .bind(deps.after(observe::first_look(true, deps.settings.pace.look)))
         .execute(&mut *connection)
         .await?;
         if written.rows_affected() != ids.len() as u64 {

@@ -6,6 +6,7 @@ use cloudapp_workflow::{Applied, StepContext, StepError};
 use super::OWNER;
 use crate::deps::Deps;
 use crate::instance::InstanceRecord;
+use crate::observe;
 
 /// Whether a user has claimed this machine from a pool of stopped ones and it is not starting: EC2 has not been asked,
 /// or it has ended meanwhile.
@@ -48,7 +49,7 @@ pub(crate) async fn wake(
                 "update instance set ec2_state = 'pending', look_at = $2 where id = $1 and ec2_state = 'stopped'",
             )
             .bind(instance.id().as_uuid())
-            .bind(deps.after(deps.settings.pace.look))
+            .bind(deps.after(observe::first_look(instance.boot_report_required, deps.settings.pace.look)))
             .execute(&mut *transaction)
             .await?;
             transaction.commit().await?;

@@ -149,6 +149,9 @@ impl Hands<'_> {
             })
             .await;
         let in_doubt = attempt.uncertain_since.is_some();
+        if matches!(answer, Err(Ec2Error::Capacity(_))) {
+            sim.with(|world| world.count_refusal(held, attempt.offering));
+        }
         let judged = match &answer {
             Ok(machines) => {
                 verdict(Ok((machines.iter().filter(|m| m.lives()).count(), machines.len())), in_doubt)

@@ -42,11 +42,12 @@ pub(super) struct Chaos {
     pub(super) partial: f64,
     /// EC2 does not find a machine that it has just made.
     pub(super) unseen: f64,
-    /// Somebody stops or ends a machine outside CloudApp, or AWS takes a spot machine back.
+    /// Somebody stops or ends a machine outside CloudApp, or AWS takes a spot machine back, or ends what it has just
+    /// made, as it does where it cannot read the volumes.
     pub(super) outside: f64,
     /// A machine with our tag that nobody of ours asked for.
     pub(super) stray: f64,
-    /// A machine's installation fails, or it never reports.
+    /// A machine's installation fails, or it never reports, or does not know its own address.
     pub(super) bad_boot: f64,
     /// EC2 refuses for good: permissions, the image, the account's limit.
     pub(super) refuse: f64,

@@ -86,12 +86,13 @@ impl World {
     pub(super) fn run_instances(&mut self, request: &Request) -> Result<Vec<Machine>, Ec2Error> {
         let sent = self.ec2.sent.entry(request.token.clone()).or_default();
         *sent += 1;
-        if *sent > 200 {
+        let (again, endless) = (*sent > 1, *sent > 200);
+        if endless {
             let token = request.token.clone();
             self.violate(Invariant::NoEndlessAsking, || format!("token {token} was sent 200 times"));
         }
-        // Who may not ask does not hear what the token made, either.
-        if self.chance(|chaos| chaos.refuse) {
+        // Who may not ask does not hear what the token made, either: bad luck where the answer to that was lost.
+        if self.chance(|chaos| if again { chaos.refuse * 10.0 } else { chaos.refuse }) {
             return Err(refused(Ec2Error::Permission, "UnauthorizedOperation"));
         }
         if let Some((known, made)) = self.ec2.tokens.get(&request.token) {
@@ -125,6 +126,14 @@ impl World {
             .collect();
         self.ec2.tokens.insert(request.token.clone(), (request.clone(), made.clone()));
         self.check_batch(request.batch);
+        if self.chance(|chaos| chaos.outside) {
+            let (sim, pause, dying) = (self.sim(), self.between(100, 5_000), made.clone());
+            let death = async move {
+                sim.sleep(pause).await;
+                sim.with(|world| dying.iter().for_each(|no| world.switch(*no, Power::Terminate)));
+            };
+            self.spawned.push((Owner::Outside, Box::pin(death)));
+        }
         Ok(made.iter().map(|no| self.ec2.machines[no].clone()).collect())
     }
 

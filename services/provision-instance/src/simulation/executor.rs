@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use super::replica;
+use super::store::LEASE;
 use super::world::{Moment, Sim, Topic};
 
 /// Whose task it is.
@@ -123,8 +124,11 @@ impl Executor {
         let owner = task.owner;
         let stalled = self.sim.with(|world| {
             world.steps += 1;
-            (matches!(owner, Owner::Replica(_)) && world.chance(|chaos| chaos.stall))
-                .then(|| world.now + world.between(1_000, 90_000))
+            (matches!(owner, Owner::Replica(_)) && world.chance(|chaos| chaos.stall)).then(|| {
+                // Often for longer than a lease.
+                let least = if world.likely(0.3) { LEASE.num_milliseconds() } else { 1_000 };
+                world.now + world.between(least, 90_000)
+            })
         });
         if let Some(at) = stalled {
             task.wait = Wait { at, topic: None };

@@ -26,6 +26,8 @@ pub(super) enum Invariant {
     /// A launch that is undone leaves no machine, no place in the queue and no share of the quota; one that succeeds
     /// leaves a machine.
     NothingLeft,
+    /// An execution never does a step again that it has left behind, and nothing once it has ended.
+    OneWay,
     /// Nothing is taken from a replica while its lease lasts.
     OneRunAtATime,
     /// A run that knows of a cancel applies nothing more.

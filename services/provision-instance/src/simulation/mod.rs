@@ -10,7 +10,7 @@
 //! window in which it does not find what it made; replies lost before and after the call was executed; throttles and
 //! refusals; events lost, doubled, late, in any order; transactions lost or done without a word; two or three replicas
 //! that crash between any two of their actions, freeze for up to 90 s and go on with what they remember, with clocks
-//! that are off and jump; people who stop, start and end machines in the AWS console; machines that never report;
+//! that are off and jump; people who stop, start and end machines in the AWS console; machines that never report, or that EC2 ends as soon as it has made them;
 //! users who click, cancel, stop, start and destroy at any moment, and click again when no answer comes.
 //!
 //! **What must hold** is listed in [`invariants::Invariant`]. **What is broken on purpose** is listed in
@@ -23,7 +23,8 @@
 //! **Replay.** Every failure names its seed and prints the last actions before it.
 //! `CLOUDAPP_SIMULATION_SEED=17 cargo test … simulation::holds` plays that seed alone and tells it;
 //! `CLOUDAPP_SIMULATION_STEPS=50000000` plays as many steps as one likes, from `CLOUDAPP_SIMULATION_SEED` on.
-//! `CLOUDAPP_SIMULATION_MUTANT=FenceNotChecked` plays one broken product only, with a seed that one seed, and tells it.
+//! `CLOUDAPP_SIMULATION_MUTANT=FenceNotChecked` plays one broken product only, with a seed that one seed, and tells it;
+//! `CLOUDAPP_SIMULATION_COUNT=400` counts how many of so many seeds catch it.
 
 mod adversary;
 mod ask;

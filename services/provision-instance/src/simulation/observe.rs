@@ -16,7 +16,7 @@ use super::world::{Sim, Topic, World};
 use crate::limiter::Family;
 use crate::observe::course::{Known, Step, course};
 use crate::observe::hint::{Look, Named, heard as worth};
-use crate::observe::pace::{InMotion, Learned, next_look};
+use crate::observe::pace::{InMotion, Learned, first_look, next_look};
 
 /// How long SQS hides a message that somebody has in hand.
 const HIDDEN: i64 = 30_000;
@@ -74,7 +74,7 @@ async fn heard(process: &Process, message: Message) -> Result<(), Lost> {
             let heard = worth(&named, state.as_str());
             let at = match heard.look {
                 Look::Never => None,
-                Look::Later => Some(now + delta(PACE.look)),
+                Look::Later => Some(now + delta(first_look(reports, PACE.look))),
                 Look::Now => Some(now),
             };
             if let (Some(at), Some(row)) = (at, world.db.instances.get_mut(&no)) {
@@ -145,15 +145,13 @@ pub(super) async fn report(sim: &Sim, machine: &Machine, success: bool) -> Repor
                 return Reported::Heard;
             }
             world.tell(|| format!("machine {no} reports: {success}"));
-            let reported_at = world.now;
+            let (reported_at, addressed) = (world.now, !world.chance(|chaos| chaos.bad_boot));
             let Some(instance) = world.db.instances.get_mut(&row) else { return Reported::Heard };
             // The same boot reports once, for the start that was current then.
             let generation = instance.generation;
             instance.reports.entry(no_of_boot).or_insert((generation, success));
             instance.reported_at = reported_at;
-            if instance.ec2_state != Some(MachineState::Running) {
-                instance.look_at = Some(now);
-            }
+            world.runs(row, addressed, now);
             world.wake(row, now);
             world.work(replica);
             Reported::Heard
@@ -238,6 +236,23 @@ async fn look(process: &Process) -> Result<i64, Lost> {
 }
 
 impl World {
+    /// A machine that reports runs; EC2 is asked at once only if it does not know its address, or last stopped.
+    fn runs(&mut self, no: u32, addressed: bool, now: Time) {
+        let Some(row) = self.db.instances.get_mut(&no) else { return };
+        match row.ec2_state {
+            Some(MachineState::Running) => {}
+            None | Some(MachineState::Pending) if addressed => {
+                let later = now + delta(first_look(true, PACE.look));
+                row.ec2_state = Some(MachineState::Running);
+                row.look_at = row.look_at.map(|known| known.min(later)).or(Some(later));
+                if row.state == InstanceState::Launching {
+                    self.set_state(no, InstanceState::Booting);
+                }
+            }
+            _ => row.look_at = Some(now),
+        }
+    }
+
     /// EC2 leaves a machine out once in a while, however old it is; never twice in a row.
     fn leave_out(&mut self, machines: Vec<Machine>) -> Vec<Machine> {
         let mut seen = Vec::with_capacity(machines.len());

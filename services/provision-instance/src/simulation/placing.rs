@@ -18,6 +18,7 @@ use super::steps::{PACE, Run, StepLost, delta, fail};
 use super::world::{Topic, World};
 use super::{ask, worker};
 use crate::limiter::Family;
+use crate::observe::first_look;
 use crate::placing::decide::{
     Ended, Group, Member, Offering, PlacementState, Rank, Refusal, Remembered, Ripeness, TakeBack,
     after_terminate, forming_order, next, ripeness, share_out, take_back, turn,
@@ -27,6 +28,9 @@ use crate::placing::decide::{
 pub(super) const STEP_DEADLINE: TimeDelta = TimeDelta::minutes(35);
 /// How long a batch is in one replica's hands.
 pub(super) const BATCH_LEASE: TimeDelta = TimeDelta::seconds(60);
+/// How often an offering may be full for the same launch: once, and once more for each time that it had to wait again,
+/// because EC2 made fewer machines than it was asked for or the ones that it made were gone.
+const REFUSALS: u32 = 4;
 
 type Time = DateTime<Utc>;
 
@@ -42,6 +46,8 @@ pub(super) struct Placement {
     pub(super) batch: Option<u32>,
     /// How many of each other user's machines were asked for while this one waited.
     overtaken: BTreeMap<UserNo, u32>,
+    /// How often each offering was full when it was asked for this one.
+    refused: BTreeMap<usize, u32>,
 }
 
 /// An attempt that is not settled.
@@ -269,6 +275,7 @@ impl World {
             enqueued_at: now,
             batch: None,
             overtaken: BTreeMap::new(),
+            refused: BTreeMap::new(),
         };
         self.db.placements.insert(no, placement);
     }
@@ -355,6 +362,27 @@ impl World {
         if let Some((no, owner, count)) = worst {
             self.violate(Invariant::NobodyStarves, || {
                 format!("instance {no} waits while user {owner} was served {count} times")
+            });
+        }
+    }
+
+    /// Nobody is sent again and again to where nothing is free.
+    pub(super) fn count_refusal(&mut self, batch: &Batch, offering: usize) {
+        let mut worst = None;
+        for member in &batch.members {
+            let Some(placement) = self.db.placements.get_mut(member).filter(|p| p.batch == Some(batch.no))
+            else {
+                continue;
+            };
+            let count = placement.refused.entry(offering).or_default();
+            *count += 1;
+            if *count > REFUSALS {
+                worst = Some((*member, *count));
+            }
+        }
+        if let Some((no, count)) = worst {
+            self.violate(Invariant::NoEndlessAsking, || {
+                format!("instance {no} was refused by offering {offering} {count} times")
             });
         }
     }
@@ -477,7 +505,7 @@ impl World {
         let given_at = self.now;
         if let Some(row) = self.db.instances.get_mut(&no) {
             (row.machine, row.placed_at) = (Some(machine.no), Some(now));
-            row.look_at = Some(now + delta(PACE.look));
+            row.look_at = Some(now + delta(first_look(row.reports_boots(), PACE.look)));
             row.given_at = given_at;
         }
         if let Some(placement) = self.db.placements.get_mut(&no) {

@@ -15,6 +15,7 @@ use super::world::{Topic, World};
 use super::{grace_is_over, placing};
 use crate::launch::{Booting, Outlook, outlook};
 use crate::limiter::Family;
+use crate::observe::first_look;
 use crate::settings::Pace;
 
 /// As in production.
@@ -137,7 +138,13 @@ impl Run<'_> {
         action: impl FnOnce(&mut World, DateTime<Utc>) -> T,
     ) -> Result<T, StepLost> {
         let claimed = self.claimed;
-        let done = self.process.commit(|world, now| world.holds(claimed).then(|| action(world, now))).await;
+        let write = |world: &mut World, now| {
+            world.holds(claimed).then(|| {
+                world.check_in_hand(claimed);
+                action(world, now)
+            })
+        };
+        let done = self.process.commit(write).await;
         done.map_err(|_| StepLost::Database)?.ok_or(StepLost::Lease)
     }
 
@@ -182,7 +189,10 @@ impl Run<'_> {
             return Ok(Applied::Done(None));
         }
         let (no, execution, sim) = (instance.no, self.claimed.no, self.process.sim.clone());
-        let signing = sim.with(|world| world.between(5, 50));
+        let signing = sim.with(|world| {
+            let slow = world.chance(|chaos| chaos.slow);
+            world.between(5, if slow { 12_000 } else { 50 })
+        });
         sim.sleep(signing).await;
         let ready = self
             .fenced(move |world, now| {
@@ -328,8 +338,9 @@ impl Run<'_> {
         };
         match self.call(Family::StartInstances, Power::Start, machine).await {
             Ok(()) => {
+                let first = first_look(instance.reports_boots(), PACE.look);
                 self.fenced(move |world, now| {
-                    world.look_at(no, now + delta(PACE.look));
+                    world.look_at(no, now + delta(first));
                     let stale = world.broken(Mutant::StartKeepsOldState);
                     let Some(row) = world.db.instances.get_mut(&no) else { return };
                     if row.ec2_state == Some(MachineState::Stopped) && !stale {

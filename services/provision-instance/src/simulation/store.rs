@@ -123,6 +123,24 @@ impl World {
     /// The execution goes to its next step, begun at once and under a renewed lease, or ends.
     pub(super) fn record_course(&mut self, claimed: &mut Execution, course: Course, now: Time) -> Written {
         let Some(row) = self.fenced(claimed) else { return Written::LeaseLost };
+        let onward = match (course, row.phase) {
+            (Course::Step(next), Phase::Forward) => next > row.position,
+            (Course::Step(next), Phase::Undoing) => next < row.position,
+            (Course::End(_), _) => true,
+        };
+        let (state, was, onward) = (row.state, row.position, row.is_live() && onward);
+        if !onward {
+            let no = claimed.no;
+            self.violate(Invariant::OneWay, || {
+                format!("execution {no}, {state} at step {was}, goes to {course:?}")
+            });
+        }
+        self.write_course(claimed, course, now);
+        Written::Yes
+    }
+
+    fn write_course(&mut self, claimed: &mut Execution, course: Course, now: Time) {
+        let Some(row) = self.db.executions.get_mut(&claimed.no) else { return };
         match course {
             Course::Step(position) => {
                 (row.position, row.attempt, row.step_started_at) = (position, 1, Some(now));
@@ -137,7 +155,6 @@ impl World {
                 self.ended(no, state, phase);
             }
         }
-        Written::Yes
     }
 
     pub(super) fn record_turn(
@@ -148,11 +165,27 @@ impl World {
         now: Time,
     ) -> Written {
         let Some(row) = self.fenced(claimed) else { return Written::LeaseLost };
+        let (no, state, again) = (row.no, row.state, row.phase == Phase::Undoing || !row.is_live());
         (row.phase, row.ending) = (Phase::Undoing, ending);
-        let no = row.no;
+        if again {
+            self.violate(Invariant::OneWay, || format!("execution {no}, {state}, turns back once more"));
+        }
         self.tell(|| format!("execution {no} turns back: {ending:?}"));
         (claimed.phase, claimed.ending) = (Phase::Undoing, ending);
-        self.record_course(claimed, course, now)
+        self.write_course(claimed, course, now);
+        Written::Yes
+    }
+
+    /// A step writes only while its execution is at that step.
+    pub(super) fn check_in_hand(&mut self, claimed: &Execution) {
+        let Some(row) = self.db.executions.get(&claimed.no) else { return };
+        let at = (row.phase, row.position);
+        if !row.is_live() || at != (claimed.phase, claimed.position) {
+            let (no, state) = (row.no, row.state);
+            self.violate(Invariant::OneWay, || {
+                format!("execution {no}, {state} at {at:?}, still writes for step {}", claimed.position)
+            });
+        }
     }
 
     /// The execution rests; not at all if it was woken since it was claimed.

@@ -56,6 +56,14 @@ fn the_same_seed_is_the_same_story() {
     }
 }
 
+/// How many of so many seeds catch each of these broken products: what few catch, the next change of pace may let slip.
+fn count(mutants: &[Mutant], seeds: u64) {
+    for mutant in mutants {
+        let caught = (0..seeds).filter(|seed| play(*seed, Some(*mutant), false).violation.is_some()).count();
+        println!("{mutant:?} is caught by {caught} of {seeds} seeds");
+    }
+}
+
 /// The first seed with which a broken product is caught, and how.
 fn caught(mutant: Mutant) -> Option<(u64, Violation)> {
     (0..SEEDS).find_map(|seed| play(seed, Some(mutant), false).violation.map(|found| (seed, found)))
@@ -71,6 +79,10 @@ fn every_broken_product_is_caught() {
         .collect();
     if let (Some(seed), [mutant]) = (number("CLOUDAPP_SIMULATION_SEED"), mutants.as_slice()) {
         println!("{}", tell(seed, Some(*mutant)));
+        return;
+    }
+    if let Some(seeds) = number("CLOUDAPP_SIMULATION_COUNT") {
+        count(&mutants, seeds);
         return;
     }
     let next = AtomicUsize::new(0);
