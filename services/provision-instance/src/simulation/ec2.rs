@@ -127,7 +127,8 @@ impl World {
         self.ec2.tokens.insert(request.token.clone(), (request.clone(), made.clone()));
         self.check_batch(request.batch);
         if self.chance(|chaos| chaos.outside) {
-            let (sim, pause, dying) = (self.sim(), self.between(100, 5_000), made.clone());
+            let latest = if self.likely(0.5) { 5_000 } else { 40_000 };
+            let (sim, pause, dying) = (self.sim(), self.between(100, latest), made.clone());
             let death = async move {
                 sim.sleep(pause).await;
                 sim.with(|world| dying.iter().for_each(|no| world.switch(*no, Power::Terminate)));

@@ -143,7 +143,7 @@ impl Executor {
         }
         if let Owner::Replica(replica) = owner {
             self.sim.with(|world| {
-                if world.chance(|chaos| chaos.crash) {
+                if world.chance(|chaos| chaos.crash) && !world.crashes.contains(&replica) {
                     world.crashes.push(replica);
                 }
             });

@@ -145,6 +145,13 @@ impl Run<'_> {
             })
         };
         let done = self.process.commit(write).await;
+        // The worst moment to die: what the step did is committed, that it did it is not.
+        let replica = self.process.replica;
+        self.process.sim.with(|world| {
+            if world.chance(|chaos| chaos.crash * 5.0) {
+                world.crashes.push(replica);
+            }
+        });
         done.map_err(|_| StepLost::Database)?.ok_or(StepLost::Lease)
     }
 
