@@ -28,16 +28,19 @@
 
 mod adversary;
 mod ask;
+mod batch;
 mod bus;
 mod chaos;
 mod database;
 mod ec2;
 mod executor;
 mod invariants;
+mod lifecycle;
 mod limits;
 mod mutants;
 mod observe;
 mod placing;
+mod queue;
 mod reconcile;
 mod replica;
 mod steps;

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use cloudapp_contract::boot_report::BootOutcome;
-use cloudapp_domain::{ExecutionKind, Failure, FailureCode, Fixer, InstanceState, OnStop};
+use cloudapp_domain::{ExecutionKind, Failure, FailureCode, Fixer, InstanceState};
 use cloudapp_ec2::{Ec2Error, MachineState};
 use cloudapp_workflow::{Applied, Undone};
 
@@ -10,12 +10,11 @@ use super::database::{Execution, Instance};
 use super::ec2::Power;
 use super::invariants::Invariant;
 use super::mutants::Mutant;
+use super::placing;
 use super::replica::Process;
 use super::world::{Topic, World};
-use super::{grace_is_over, placing};
 use crate::launch::{Booting, Outlook, outlook};
 use crate::limiter::Family;
-use crate::observe::first_look;
 use crate::settings::Pace;
 
 /// As in production.
@@ -121,7 +120,7 @@ impl Run<'_> {
         self.process.now() + delta(duration)
     }
 
-    fn wait(&self, duration: std::time::Duration) -> Applied {
+    pub(super) fn wait(&self, duration: std::time::Duration) -> Applied {
         Applied::Wait { until: self.after(duration), detail: None }
     }
 
@@ -229,167 +228,6 @@ impl Run<'_> {
         self.fenced(move |world, _| {
             if !world.broken(Mutant::QuotaNotGivenBack) {
                 world.close(no, to);
-            }
-        })
-        .await?;
-        Ok(Undone::Done)
-    }
-
-    async fn settle(&self) -> Result<Applied, StepLost> {
-        let (no, own) = (self.claimed.subject, self.claimed.no);
-        let busy = self
-            .process
-            .commit(move |world, _| {
-                world.db.executions.values().any(|e| e.subject == no && e.no != own && e.is_live())
-            })
-            .await
-            .map_err(|_| StepLost::Database)?;
-        Ok(if busy { self.wait(PACE.look / 4) } else { Applied::Done(None) })
-    }
-
-    /// Marks the row as ending, then asks EC2.
-    async fn terminate(&self) -> Result<Applied, StepLost> {
-        let instance = self.subject().await?;
-        if instance.state.is_final() {
-            return Ok(Applied::Done(None));
-        }
-        let no = instance.no;
-        let Some(machine) = instance.machine else {
-            self.fenced(move |world, _| world.close(no, InstanceState::Terminated)).await?;
-            return Ok(Applied::Done(None));
-        };
-        self.fenced(move |world, now| {
-            world.set_state(no, InstanceState::Terminating);
-            world.look_at(no, now + delta(PACE.look));
-        })
-        .await?;
-        let over = self.grace_over(instance.placed_at);
-        match self.call(Family::TerminateInstances, Power::Terminate, machine).await {
-            Ok(()) => Ok(Applied::Done(None)),
-            Err(Ec2Error::NotFound(_)) if over => Ok(Applied::Done(None)),
-            Err(Ec2Error::Permission(_) | Ec2Error::Invalid(_)) => Ok(fail()),
-            Err(_) => Ok(Applied::Retry { detail: None }),
-        }
-    }
-
-    /// Whether EC2 can no longer fail to find what was placed then.
-    pub(super) fn grace_over(&self, placed_at: Option<DateTime<Utc>>) -> bool {
-        let ignored = self.process.sim.with(|world| world.broken(Mutant::GraceIgnoredInTakeBack));
-        ignored || placed_at.is_none_or(|at| grace_is_over(at, self.process.now()))
-    }
-
-    async fn gone(&self) -> Result<Applied, StepLost> {
-        let instance = self.subject().await?;
-        Ok(match instance.state {
-            InstanceState::Terminated | InstanceState::Failed | InstanceState::Stopped => Applied::Done(None),
-            _ => self.wait(PACE.look_at_rest),
-        })
-    }
-
-    async fn stop(&self) -> Result<Applied, StepLost> {
-        let instance = self.subject().await?;
-        if instance.on_stop == OnStop::Terminate {
-            return self.terminate().await;
-        }
-        let Some(machine) = instance.machine else { return Ok(Applied::Done(None)) };
-        if instance.state == InstanceState::Stopped {
-            return Ok(Applied::Done(None));
-        }
-        let no = instance.no;
-        self.fenced(move |world, now| {
-            world.set_state(no, InstanceState::Stopping);
-            world.look_at(no, now + delta(PACE.look));
-        })
-        .await?;
-        match self.call(Family::StopInstances, Power::Stop, machine).await {
-            Ok(()) | Err(Ec2Error::IncorrectState(_)) => Ok(Applied::Done(None)),
-            Err(Ec2Error::Permission(_) | Ec2Error::Invalid(_) | Ec2Error::SpotNotStoppable(_)) => Ok(fail()),
-            Err(_) => Ok(Applied::Retry { detail: None }),
-        }
-    }
-
-    async fn unstop(&self) -> Result<Undone, StepLost> {
-        let instance = self.subject().await?;
-        let Some(machine) = instance.machine.filter(|_| instance.state == InstanceState::Stopping) else {
-            return Ok(Undone::Done);
-        };
-        let machines = match self.process.look(vec![machine]).await {
-            Ok(machines) => machines,
-            Err(error) => return Ok(Undone::Retry(error.failure())),
-        };
-        if machines.iter().any(|machine| machine.state == MachineState::Running) {
-            self.fenced(move |world, _| world.set_state(instance.no, InstanceState::Ready)).await?;
-        }
-        Ok(Undone::Done)
-    }
-
-    async fn start(&self) -> Result<Applied, StepLost> {
-        let mut instance = self.subject().await?;
-        let no = instance.no;
-        if instance.state == InstanceState::Stopped {
-            self.fenced(move |world, now| {
-                if world.set_state(no, InstanceState::Starting) {
-                    let same = world.broken(Mutant::GenerationNotRaised);
-                    let Some(row) = world.db.instances.get_mut(&no) else { return };
-                    if !same {
-                        row.generation += 1;
-                    }
-                    row.asked_at = Some(now);
-                }
-            })
-            .await?;
-            instance = self.subject().await?;
-        }
-        let Some(machine) = instance.machine.filter(|_| instance.state == InstanceState::Starting) else {
-            return Ok(Applied::Done(None));
-        };
-        match self.call(Family::StartInstances, Power::Start, machine).await {
-            Ok(()) => {
-                let first = first_look(instance.reports_boots(), PACE.look);
-                self.fenced(move |world, now| {
-                    world.look_at(no, now + delta(first));
-                    let stale = world.broken(Mutant::StartKeepsOldState);
-                    let Some(row) = world.db.instances.get_mut(&no) else { return };
-                    if row.ec2_state == Some(MachineState::Stopped) && !stale {
-                        row.ec2_state = Some(MachineState::Pending);
-                    }
-                })
-                .await?;
-                Ok(Applied::Done(None))
-            }
-            Err(
-                Ec2Error::Throttled(_)
-                | Ec2Error::Unavailable(_)
-                | Ec2Error::OutcomeUnknown(_)
-                | Ec2Error::IncorrectState(_)
-                | Ec2Error::Capacity(_),
-            ) => Ok(Applied::Retry { detail: None }),
-            Err(_) => Ok(fail()),
-        }
-    }
-
-    async fn unstart(&self) -> Result<Undone, StepLost> {
-        let instance = self.subject().await?;
-        let no = instance.no;
-        let Some(machine) = instance.machine.filter(|_| !instance.state.is_final()) else {
-            return Ok(Undone::Done);
-        };
-        match self.call(Family::StopInstances, Power::Stop, machine).await {
-            Ok(()) | Err(Ec2Error::NotFound(_) | Ec2Error::IncorrectState(_)) => {}
-            Err(error) => return Ok(Undone::Retry(error.failure())),
-        }
-        let machines = match self.process.look(vec![machine]).await {
-            Ok(machines) => machines,
-            Err(error) => return Ok(Undone::Retry(error.failure())),
-        };
-        if !machines.iter().all(|m| m.state == MachineState::Stopped || m.state.is_ending()) {
-            return Ok(Undone::Wait { until: self.after(PACE.look) });
-        }
-        self.fenced(move |world, _| {
-            if world.set_state(no, InstanceState::Stopped)
-                && let Some(row) = world.db.instances.get_mut(&no)
-            {
-                row.ec2_state = Some(MachineState::Stopped);
             }
         })
         .await?;

@@ -1,55 +1,37 @@
 //! A whole world for a test: PostgreSQL, the EC2 simulator over the wire, a certificate authority in memory, and
 //! state-based fakes of SQS, SNS and S3. Machines post their boot reports to a listener of the test's own.
 
+mod building;
 mod outside;
 mod watched;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region};
 use axum::Router;
 use axum::body::Body;
-use cloudapp_chassis::http_client;
-use cloudapp_chassis::token::{Guard, TokenVerifier};
 use cloudapp_contract::execution::Execution;
 use cloudapp_contract::instance::{Accepted, Instance};
-use cloudapp_database::{PublishedRevocations, SharedRevocations};
-use cloudapp_domain::configuration::ConfigurationDraft;
-use cloudapp_domain::{Clock, ConfigurationId, ExecutionId, InstanceId, InstanceState, SystemClock};
-use cloudapp_ec2::Ec2;
-use cloudapp_ec2_simulator::{
-    Control, InstanceState as MachineState, InstanceView, Simulator, SimulatorConfig,
-};
+use cloudapp_domain::{ConfigurationId, ExecutionId, InstanceId, InstanceState};
+use cloudapp_ec2_simulator::{Control, InstanceState as MachineState, InstanceView, Simulator};
 use cloudapp_postgres::testing::TestDatabase;
 use cloudapp_test_issuer::{TestIssuer, TokenSpec};
-use cloudapp_workflow::{Backoff, Moments, Signals, Store, Worker, WorkerSettings};
+use cloudapp_workflow::{Backoff, Worker, WorkerSettings};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
-use sqlx::{Executor as _, PgPool};
-use tokio::net::TcpListener;
+use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
-use crate::adapters::{Ec2Identities, Ec2Machines, KmsCertificates};
 use crate::app::{self, App};
 use crate::application::admitting::Admissions;
-use crate::boot_report::BootReports;
-use crate::crash::CrashPoints;
-use crate::deps::{self, Deps};
-use crate::feed::Feed;
-use crate::instance::Loader;
-use crate::limiter::{Limiter, RateFactor};
 use crate::observe::Watch;
-use crate::placing::{Doorbell, Onlooker, Placer};
-use crate::settings::{Pace, Settings};
+use crate::placing::Placer;
 use crate::tasks::{self, Outlets};
 
-use self::outside::MemoryKey;
 pub(crate) use self::outside::Outside;
-use self::watched::Watched;
 
 /// A public key that nobody has the other half of.
 pub(crate) const PUBLIC_KEY: &str =
@@ -85,94 +67,6 @@ pub(crate) struct Answer {
 }
 
 impl World {
-    /// A world in which everything works, every task running.
-    pub(crate) async fn start() -> Self {
-        let world = Self::asleep(json!({})).await;
-        world.work("worker");
-        world
-    }
-
-    /// As [`Self::start`], its configuration changed.
-    pub(crate) async fn with_configuration(changes: Value) -> Self {
-        let world = Self::asleep(changes).await;
-        world.work("worker");
-        world
-    }
-
-    /// A world in which nothing happens by itself, except machines booting.
-    pub(crate) async fn asleep(changes: Value) -> Self {
-        Self::at_pace(changes, RateFactor::Off).await
-    }
-
-    /// As [`Self::asleep`], EC2 throttling as it does by default and CloudApp keeping below that.
-    pub(crate) async fn throttled() -> Self {
-        let world = Self::at_pace(json!({}), RateFactor::Times(1.0)).await;
-        world.control.change_settings(&json!({ "throttle": true })).await.unwrap();
-        world
-    }
-
-    async fn at_pace(changes: Value, pace: RateFactor) -> Self {
-        let database = TestDatabase::new("provision", |urls| async move {
-            let configure = PgPool::connect(&urls.configure).await?;
-            configure
-                .execute(
-                    "create table published_version (configuration_id uuid, version int, state text, name text, \
-                     spec jsonb); grant usage on schema configure to provision; \
-                     grant select on published_version to provision;",
-                )
-                .await?;
-            let provision = PgPool::connect(&urls.provision).await?;
-            crate::migrate(&provision).await?;
-            configure.close().await;
-            provision.close().await;
-            Ok::<_, anyhow::Error>(())
-        })
-        .await
-        .unwrap();
-        let simulator = Simulator::start(SimulatorConfig::for_tests()).await.unwrap();
-        let control = simulator.control().unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let report_url = format!("http://{}/api/boot-reports", listener.local_addr().unwrap());
-        let pool = PgPool::connect(&database.schemas().provision).await.unwrap();
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let deps = Arc::new(dependencies(&simulator, &pool, &clock, (report_url, pace)).await);
-        let issuer = TestIssuer::start().await.unwrap();
-        let verifier =
-            TokenVerifier::new(issuer.token_args(), http_client::short_calls().unwrap(), Arc::clone(&clock));
-        let certificates = simulator.identity_certificate_pem();
-        let identities =
-            cloudapp_identity_document::Verifier::bundled().with_extra(certificates.as_bytes()).unwrap();
-        let revocations = SharedRevocations::new(PublishedRevocations(pool));
-        let definitions = deps::definitions(&deps);
-        let app = App {
-            admissions: Admissions::new(&deps, &definitions),
-            boot_reports: BootReports::new(&deps),
-            definitions,
-            guard: Guard::new(Arc::new(verifier), Arc::new(revocations), clock),
-            feed: Feed::new(deps.executions.clone(), deps.signals.clone(), Arc::clone(&deps.onlooker)),
-            identities: Arc::new(Ec2Identities(identities)),
-            deps,
-        };
-        let (router, shutdown) = (app::service(app.clone()), CancellationToken::new());
-        let serving = cloudapp_chassis::server::serve(listener, router.clone(), shutdown.clone());
-        tokio::spawn(serving);
-        tokio::spawn(app.feed.clone().run(shutdown.clone()));
-        let configuration = ConfigurationId::new(&SystemClock);
-        publish(&database, configuration, 1, "published", changes).await;
-        let outside = Arc::default();
-        Self {
-            database,
-            _simulator: simulator,
-            control,
-            app,
-            outside,
-            configuration,
-            issuer,
-            router,
-            shutdown,
-        }
-    }
-
     /// Starts a replica's tasks.
     pub(crate) fn work(&self, name: &str) {
         let outlets = Outlets {
@@ -183,11 +77,6 @@ impl World {
         };
         let (tracker, deps) = (TaskTracker::new(), &self.app.deps);
         tasks::start(deps, &self.app.definitions, outlets, worker_settings(name), &tracker, &self.shutdown);
-    }
-
-    /// Makes a newer version of the configuration, in a state.
-    pub(crate) async fn next_version(&self, version: i32, state: &str, changes: Value) {
-        publish(&self.database, self.configuration, version, state, changes).await;
     }
 
     pub(crate) fn database_url(&self) -> &str {
@@ -365,85 +254,4 @@ pub(crate) fn worker_settings(name: &str) -> WorkerSettings {
         poll: Duration::from_millis(50),
         ..WorkerSettings::named(name.to_owned())
     }
-}
-
-async fn dependencies(
-    simulator: &Simulator,
-    pool: &PgPool,
-    clock: &Arc<dyn Clock>,
-    (report_url, pace): (String, RateFactor),
-) -> Deps {
-    let aws = aws_config::defaults(BehaviorVersion::latest())
-        .region(Region::from_static("us-east-1"))
-        .test_credentials()
-        .endpoint_url(simulator.endpoint())
-        .load()
-        .await;
-    let limiter = Limiter::new(pool.clone(), Arc::clone(clock), "1", "here", pace);
-    let machines = Ec2Machines::new(Ec2::single_tries(&aws), limiter.clone());
-    let certificates = KmsCertificates::with_key(Arc::new(MemoryKey::new()));
-    // A proof decides whether a run dies at one of them.
-    let moments = Moments::watched();
-    Deps {
-        pool: pool.clone(),
-        clock: Arc::clone(clock),
-        machines: Arc::new(Watched { inner: Arc::new(machines), moments: moments.clone() }),
-        certificates: Arc::new(Watched { inner: Arc::new(certificates), moments: moments.clone() }),
-        executions: Store::new(pool.clone(), Arc::clone(clock)).watched_by(moments.clone()),
-        subjects: Loader::new(pool.clone()),
-        signals: Signals::default(),
-        doorbell: Doorbell::default(),
-        onlooker: Arc::new(Onlooker::new(pool.clone(), Arc::clone(clock), limiter.clone())),
-        limiter,
-        settings: settings(report_url),
-        crash: CrashPoints::watched_by(moments),
-    }
-}
-
-fn settings(report_url: String) -> Settings {
-    Settings {
-        instances_per_user: 3,
-        subnets: vec![],
-        security_groups: vec![],
-        report_url,
-        metadata_base: "http://169.254.169.254".to_owned(),
-        account_id: "000000000000".to_owned(),
-        region: "us-east-1".to_owned(),
-        web_url: Some("http://cloudapp.example".to_owned()),
-        pace: Pace {
-            grace: Duration::from_millis(600),
-            place: Duration::from_secs(20),
-            boot: Duration::from_secs(20),
-            down: Duration::from_secs(20),
-            look: Duration::from_millis(20),
-            look_at_rest: Duration::from_millis(150),
-            housekeeping: Duration::from_millis(100),
-            export: Duration::from_millis(100),
-            lease: Duration::from_secs(60),
-        },
-    }
-}
-
-/// Publishes a configuration as configure-instance does, with changes to a plain one.
-async fn publish(database: &TestDatabase, id: ConfigurationId, version: i32, state: &str, changes: Value) {
-    let mut draft = json!({
-        "name": "Shell box", "image": "ami-0c5a7e1d20f6b3a48", "instance_types": ["t3.micro"],
-        "commands": ["echo hello"], "on_stop": "stop"
-    });
-    for (name, value) in changes.as_object().unwrap() {
-        draft[name] = value.clone();
-    }
-    let draft: ConfigurationDraft = serde_json::from_value(draft).unwrap();
-    let spec = draft.validate().unwrap();
-    let configure = PgPool::connect(&database.schemas().configure).await.unwrap();
-    sqlx::query("insert into published_version values ($1, $4, $5, $2, $3)")
-        .bind(id.as_uuid())
-        .bind(&spec.name)
-        .bind(sqlx::types::Json(&spec))
-        .bind(version)
-        .bind(state)
-        .execute(&configure)
-        .await
-        .unwrap();
-    configure.close().await;
 }
