@@ -27,8 +27,12 @@ pub async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
 }
 
 /// # Errors
-/// [`SchemaError::Outdated`] unless every migration of this program has run. Later ones do no harm: they only add.
+/// [`SchemaError::Outdated`] unless every migration of this program has run, the workflow's among them. Later ones do
+/// no harm: they only add.
 pub(crate) async fn require_current(pool: &PgPool) -> Result<(), SchemaError> {
+    if !cloudapp_workflow::is_current(pool).await.map_err(SchemaError::Database)? {
+        return Err(SchemaError::Outdated);
+    }
     let newest: Option<i64> =
         match sqlx::query_scalar("select max(version) from _sqlx_migrations where success")
             .fetch_one(pool)
@@ -67,6 +71,13 @@ mod tests {
         assert_eq!(refused, "the schema `provision` is older than this program; run its migrations first");
         MIGRATIONS.run(&pool).await.unwrap();
         require_current(&pool).await.unwrap();
+        let without = "delete from _workflow_migrations where version = (select max(version) from _workflow_migrations)";
+        sqlx::query(without).execute(&pool).await.unwrap();
+        let refused = require_current(&pool).await.unwrap_err();
+        assert!(
+            matches!(refused, SchemaError::Outdated),
+            "the workflow's tables are a part of it: {refused:?}"
+        );
         // And an older program never takes the newer schema for one that it could migrate.
         assert!(older.run(&pool).await.is_err());
     }

@@ -26,6 +26,7 @@ pub mod measures;
 mod moments;
 pub mod planner;
 mod run;
+mod schema;
 mod signals;
 mod store;
 mod worker;
@@ -35,16 +36,7 @@ pub use definition::{
     Applied, Definition, Definitions, Execution, FencedTransaction, Step, StepContext, StepError, Undone,
 };
 pub use moments::{Moment, Moments};
+pub use schema::{is_current, migrate};
 pub use signals::{Signals, SignalsTask};
 pub use store::{Begun, ExecutionView, NewExecution, StepView, Store, StoreError};
 pub use worker::{Worker, WorkerSettings};
-
-/// Creates or updates the tables `execution` and `execution_step` in the first schema of the pool's search path.
-///
-/// # Errors
-/// If a migration fails, or the tables are newer than this code.
-pub async fn migrate(pool: &sqlx::PgPool) -> Result<(), sqlx::migrate::MigrateError> {
-    let mut migrator = sqlx::migrate!("./migrations");
-    migrator.dangerous_set_table_name("_workflow_migrations");
-    migrator.run(pool).await
-}
