@@ -1,5 +1,7 @@
 //! What this service measures, by name. `docs/metrics.md` says it for operators, with what it means and where to look.
 
+use cloudapp_domain::{ExecutionKind, ExecutionState};
+use cloudapp_workflow::measures::EXECUTIONS;
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
 /// Launches that wait in the queue for a machine to be asked for.
@@ -81,4 +83,8 @@ pub(crate) fn describe() {
     // Those that an alarm watches are there from the beginning: a rate needs a zero to rise from.
     metrics::counter!(LIMIT_REFUSALS).absolute(0);
     metrics::counter!(EVENTS_REFUSED).absolute(0);
+    for outcome in [ExecutionState::Succeeded, ExecutionState::Failed] {
+        let kind = ExecutionKind::Launch.as_str();
+        metrics::counter!(EXECUTIONS, "kind" => kind, "outcome" => outcome.as_str()).absolute(0);
+    }
 }

@@ -138,6 +138,26 @@ fn alarms_and_dashboards_name_metrics_that_exist_and_are_as_generated() {
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
 }
 
+/// Between the bounds of two buckets a quantile is a guess: what an alarm compares one with is itself a bound.
+#[test]
+fn alarms_compare_quantiles_with_bounds_of_buckets() {
+    let telemetry = read("services/shared/chassis/src/telemetry/mod.rs");
+    let list = telemetry.split("const SECONDS: &[f64] = &[").nth(1).and_then(|rest| rest.split(']').next());
+    let numbers = list.expect("the bounds").split(',').map(str::trim).filter(|number| !number.is_empty());
+    let bounds: Vec<f64> = numbers.map(|number| number.replace('_', "").parse().expect("a number")).collect();
+    let file = json("observability/alarms.json");
+    let alarms = file["alarms"].as_object().expect("alarms");
+    let expressions =
+        alarms.iter().filter_map(|(name, alarm)| Some((name, alarm["prometheus"]["expr"].as_str()?)));
+    let mut quantiles = 0;
+    for (name, expression) in expressions.filter(|(_, text)| text.starts_with("histogram_quantile(")) {
+        let limit = expression.rsplit(" > ").next().expect("a limit").parse::<f64>().expect("a number");
+        assert!(bounds.contains(&limit), "{name}: no bucket ends at {limit}");
+        quantiles += 1;
+    }
+    assert!(quantiles > 0, "no alarm watches a quantile");
+}
+
 #[test]
 fn every_alarm_has_its_page_and_every_page_its_alarm() {
     let file = json("observability/alarms.json");
