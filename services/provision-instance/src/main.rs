@@ -4,10 +4,6 @@ use clap::Parser as _;
 use cloudapp_chassis::{server, telemetry};
 use cloudapp_provision_instance::{Args, run};
 
-/// Gives back what a thousand launches at once took: the C library's keeps most of it, in an arena for each thread.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
