@@ -36,8 +36,10 @@ pub(crate) struct Pace {
     pub(crate) look: Duration,
     /// How often the shared describe looks at a machine at rest.
     pub(crate) look_at_rest: Duration,
-    /// How often lifetimes and orphans are looked at.
+    /// How often lifetimes, quotas and what else is only looked after are looked at.
     pub(crate) housekeeping: Duration,
+    /// How often every machine is compared with its row: the longest that one of nobody stays unseen.
+    pub(crate) compare: Duration,
     /// How often events are put to S3.
     pub(crate) export: Duration,
     /// How long an execution stays with a replica that is gone.
@@ -66,6 +68,7 @@ impl Pace {
             look: Duration::from_secs(4),
             look_at_rest: Duration::from_secs(120),
             housekeeping: Duration::from_secs(20),
+            compare: Duration::from_secs(60),
             export,
             lease: Duration::from_secs(60),
         }
@@ -74,7 +77,7 @@ impl Pace {
     /// With another lease, and another grace window with what goes by it: a machine at rest is looked at once in it,
     /// what nobody owns several times.
     pub(crate) fn with(self, lease: Duration, grace: Duration) -> Self {
-        Self { lease, grace, look_at_rest: grace, housekeeping: grace / 6, ..self }
+        Self { lease, grace, look_at_rest: grace, housekeeping: grace / 6, compare: grace / 6, ..self }
     }
 
     /// How long work that is taken up again at once when its replica is gone (a batch, a duty) stays with it.

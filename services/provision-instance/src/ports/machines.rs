@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use cloudapp_domain::Ec2InstanceId;
-use cloudapp_ec2::{Ec2Error, LaunchRequest, Machine, Shutdown, Subnet};
+use cloudapp_ec2::{Ec2Error, LaunchRequest, Machine, Page, Shutdown, Subnet};
 
 /// Where machines come from. Calls that come at about the same time are made as one; a caller is told only what concerns
 /// its own machines. Nothing is repeated here: whoever asks asks again. The words are those of `cloudapp-ec2`, whose errors say what may be done about them.
@@ -14,8 +14,8 @@ pub(crate) trait Machines: Send + Sync {
     async fn launch(&self, request: &LaunchRequest) -> Result<Vec<Machine>, Ec2Error>;
     /// Those of `ids` that EC2 knows now.
     async fn describe(&self, ids: &[Ec2InstanceId]) -> Result<Vec<Machine>, Ec2Error>;
-    /// Every machine tagged as CloudApp's.
-    async fn describe_managed(&self) -> Result<Vec<Machine>, Ec2Error>;
+    /// Machines tagged as CloudApp's: the first page, or the one that `next` asks for.
+    async fn describe_managed(&self, next: Option<String>) -> Result<Page, Ec2Error>;
     /// The machines made under a client token.
     async fn describe_by_token(&self, client_token: &str) -> Result<Vec<Machine>, Ec2Error>;
     /// Starts stopped machines.

@@ -1,30 +1,38 @@
 //! What EC2 and the database together say must be done: pure.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher as _, RandomState};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use cloudapp_domain::{Ec2InstanceId, InstanceState};
 use cloudapp_ec2::Machine;
 use uuid::Uuid;
 
-/// A row with a machine.
+/// The row of a machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Owner {
-    pub(crate) instance: Uuid,
     pub(crate) ec2_id: Ec2InstanceId,
     pub(crate) state: InstanceState,
     /// An execution is at work on it.
     pub(crate) busy: bool,
+}
+
+/// A row that lives and has a machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Living {
+    pub(crate) instance: Uuid,
+    pub(crate) ec2_id: Ec2InstanceId,
     /// The shared describe will look at it.
     pub(crate) watched: bool,
 }
 
-/// All that is known. EC2 was listed first, then the database was read: what appeared in between has its row, and is
-/// in no list.
+/// What is known of one page of machines. EC2 listed it first, then the database was read, requests before rows: what a
+/// request made meanwhile has its row.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Facts<'a> {
-    /// Every machine tagged as CloudApp's, those that ended lately included.
+    /// Machines tagged as CloudApp's, those that ended lately included.
     pub(crate) machines: &'a [Machine],
+    /// The rows that these machines have.
     pub(crate) owners: &'a [Owner],
     /// Client tokens of requests that may still make machines, or may have made some that nobody knows of yet.
     pub(crate) live_tokens: &'a HashSet<String>,
@@ -35,59 +43,72 @@ pub(crate) struct Facts<'a> {
     pub(crate) grace: TimeDelta,
 }
 
-/// What is to be done.
+/// What is to be done about a page of machines.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Judgement {
     /// Machines of nobody, seen for the first time.
     pub(crate) mark: Vec<Ec2InstanceId>,
-    /// Marks of machines that have found an owner, or their end.
-    pub(crate) unmark: Vec<Ec2InstanceId>,
     /// Machines of nobody, marked long enough ago and seen again now.
     pub(crate) remove: Vec<Ec2InstanceId>,
     /// Machines that run on although their end was asked for, nobody being at work on it.
     pub(crate) end_again: Vec<Ec2InstanceId>,
-    /// Rows that nobody would look at any more, or whose machine EC2 does not list.
-    pub(crate) look: Vec<Uuid>,
 }
 
-/// Compares. A machine is removed only if it carries our tag, belongs to no living row, was made under no living
-/// request, and both was so at an earlier pass and is so now.
-pub(crate) fn judge(facts: &Facts<'_>) -> Judgement {
-    let mut judgement = Judgement::default();
-    let owners: HashMap<&Ec2InstanceId, &Owner> =
-        facts.owners.iter().map(|owner| (&owner.ec2_id, owner)).collect();
-    let mut nobodys: HashSet<&Ec2InstanceId> = HashSet::new();
-    for machine in facts.machines.iter().filter(|machine| !machine.state.is_ending()) {
-        let owner = owners.get(&machine.id).filter(|owner| !owner.state.is_final() || owner.busy);
-        let intended = machine.client_token.as_ref().is_some_and(|token| facts.live_tokens.contains(token));
-        match owner {
-            Some(owner) if owner.state == InstanceState::Terminating && !owner.busy => {
-                judgement.end_again.push(machine.id.clone());
-            }
-            Some(_) => {}
-            None if intended => {}
-            None => {
-                nobodys.insert(&machine.id);
-                match facts.marks.get(&machine.id) {
-                    None => judgement.mark.push(machine.id.clone()),
-                    Some(marked_at) if *marked_at + facts.grace <= facts.now => {
-                        judgement.remove.push(machine.id.clone());
+/// A comparison of all machines with all rows, page by page. Of machines that somebody owns it keeps eight bytes: a
+/// hundred thousand are a megabyte or two.
+#[derive(Debug, Default)]
+pub(crate) struct Comparison {
+    hasher: RandomState,
+    listed: HashSet<u64>,
+    nobodys: HashSet<Ec2InstanceId>,
+}
+
+impl Comparison {
+    /// Judges a page. A machine is removed only if it carries our tag, belongs to no living row, was made under no
+    /// living request, and both was so at an earlier pass and is so now.
+    pub(crate) fn page(&mut self, facts: &Facts<'_>) -> Judgement {
+        let mut judgement = Judgement::default();
+        let owners: HashMap<&Ec2InstanceId, &Owner> =
+            facts.owners.iter().map(|owner| (&owner.ec2_id, owner)).collect();
+        self.listed.extend(facts.machines.iter().map(|machine| self.hasher.hash_one(&machine.id)));
+        for machine in facts.machines.iter().filter(|machine| !machine.state.is_ending()) {
+            let owner = owners.get(&machine.id).filter(|owner| !owner.state.is_final() || owner.busy);
+            let intended =
+                machine.client_token.as_ref().is_some_and(|token| facts.live_tokens.contains(token));
+            match owner {
+                Some(owner) if owner.state == InstanceState::Terminating && !owner.busy => {
+                    judgement.end_again.push(machine.id.clone());
+                }
+                Some(_) => {}
+                None if intended => {}
+                None => {
+                    self.nobodys.insert(machine.id.clone());
+                    match facts.marks.get(&machine.id) {
+                        None => judgement.mark.push(machine.id.clone()),
+                        Some(marked_at) if *marked_at + facts.grace <= facts.now => {
+                            judgement.remove.push(machine.id.clone());
+                        }
+                        Some(_) => {}
                     }
-                    Some(_) => {}
                 }
             }
         }
+        judgement
     }
-    judgement.unmark = facts.marks.keys().filter(|id| !nobodys.contains(id)).cloned().collect();
-    judgement.unmark.sort();
-    let listed: HashSet<&Ec2InstanceId> = facts.machines.iter().map(|machine| &machine.id).collect();
-    judgement.look = facts
-        .owners
-        .iter()
-        .filter(|owner| !owner.state.is_final() && (!owner.watched || !listed.contains(&owner.ec2_id)))
-        .map(|owner| owner.instance)
-        .collect();
-    judgement
+
+    /// After the last page: the marks of machines that have found an owner, or their end.
+    pub(crate) fn unmark(&self, marks: &HashMap<Ec2InstanceId, DateTime<Utc>>) -> Vec<Ec2InstanceId> {
+        let mut settled: Vec<_> = marks.keys().filter(|id| !self.nobodys.contains(id)).cloned().collect();
+        settled.sort();
+        settled
+    }
+
+    /// After the last page: the rows that nobody would look at any more, or whose machine EC2 does not list.
+    pub(crate) fn to_look_at(&self, rows: &[Living]) -> Vec<Uuid> {
+        let unlisted =
+            |row: &&Living| !row.watched || !self.listed.contains(&self.hasher.hash_one(&row.ec2_id));
+        rows.iter().filter(unlisted).map(|row| row.instance).collect()
+    }
 }
 
 #[cfg(test)]
@@ -126,23 +147,41 @@ mod tests {
     }
 
     fn owner(n: usize, state: InstanceState, busy: bool) -> Owner {
-        Owner { instance: Uuid::from_u128(n as u128), ec2_id: id(n), state, busy, watched: true }
+        Owner { ec2_id: id(n), state, busy }
     }
 
-    fn judged(machines: &[Machine], owners: &[Owner], live: &[&str], marks: &[(usize, i64)]) -> Judgement {
+    fn living(n: usize, watched: bool) -> Living {
+        Living { instance: Uuid::from_u128(n as u128), ec2_id: id(n), watched }
+    }
+
+    /// Judges pages of three; also what is unmarked in the end.
+    fn judged(
+        machines: &[Machine],
+        owners: &[Owner],
+        live: &[&str],
+        marks: &[(usize, i64)],
+    ) -> (Judgement, Vec<Ec2InstanceId>) {
         let live_tokens = live.iter().map(|token| (*token).to_owned()).collect();
         let marks = marks.iter().map(|(n, since)| (id(*n), at(*since))).collect();
         let (now, grace) = (at(1000), TimeDelta::seconds(120));
-        judge(&Facts { machines, owners, live_tokens: &live_tokens, marks: &marks, now, grace })
+        let (mut comparison, mut all) = (Comparison::default(), Judgement::default());
+        for machines in machines.chunks(3) {
+            let facts = Facts { machines, owners, live_tokens: &live_tokens, marks: &marks, now, grace };
+            let mut page = comparison.page(&facts);
+            all.mark.append(&mut page.mark);
+            all.remove.append(&mut page.remove);
+            all.end_again.append(&mut page.end_again);
+        }
+        (all, comparison.unmark(&marks))
     }
 
     #[test]
     fn nobodys_machine_is_marked_first_and_removed_when_it_is_seen_again_later() {
         let machines = [machine(1, MachineState::Running, Some("old"))];
-        assert_eq!(judged(&machines, &[], &[], &[]).mark, [id(1)]);
-        let early = judged(&machines, &[], &[], &[(1, 950)]);
+        assert_eq!(judged(&machines, &[], &[], &[]).0.mark, [id(1)]);
+        let (early, _) = judged(&machines, &[], &[], &[(1, 950)]);
         assert_eq!((early.mark, early.remove), (vec![], vec![]));
-        assert_eq!(judged(&machines, &[], &[], &[(1, 880)]).remove, [id(1)]);
+        assert_eq!(judged(&machines, &[], &[], &[(1, 880)]).0.remove, [id(1)]);
     }
 
     #[test]
@@ -154,25 +193,35 @@ mod tests {
             (vec![owner(1, Failed, true)], &[][..]),
             (vec![], &["token"][..]),
         ] {
-            let judgement = judged(&machines, &owners, live, &[(1, 0)]);
+            let (judgement, unmarked) = judged(&machines, &owners, live, &[(1, 0)]);
             assert_eq!((judgement.mark, judgement.remove), (vec![], vec![]));
-            assert_eq!(judgement.unmark, [id(1)]);
+            assert_eq!(unmarked, [id(1)]);
         }
-        let failed = judged(&machines, &[owner(1, Failed, false)], &[], &[]);
+        let (failed, _) = judged(&machines, &[owner(1, Failed, false)], &[], &[]);
         assert_eq!(failed.mark, [id(1)], "nobody is at work on a failed launch's machine");
     }
 
     #[test]
     fn an_end_that_was_forgotten_is_asked_for_again_and_a_row_without_machine_is_looked_at() {
-        use InstanceState::{Ready, Terminating};
+        use InstanceState::Terminating;
         let machines =
             [machine(1, MachineState::Running, None), machine(2, MachineState::ShuttingDown, None)];
-        let owners = [owner(1, Terminating, false), owner(2, Terminating, false), owner(3, Ready, false)];
-        let judgement = judged(&machines, &owners, &[], &[]);
-        assert_eq!(judgement.end_again, [id(1)]);
-        assert_eq!(judgement.look, [Uuid::from_u128(3)]);
-        let unwatched = Owner { watched: false, ..owner(1, Ready, false) };
-        assert_eq!(judged(&machines, &[unwatched], &[], &[]).look, [Uuid::from_u128(1)]);
+        let owners = [owner(1, Terminating, false), owner(2, Terminating, false)];
+        assert_eq!(judged(&machines, &owners, &[], &[]).0.end_again, [id(1)]);
+        let mut comparison = Comparison::default();
+        let (live_tokens, marks, now) = (HashSet::new(), HashMap::new(), at(0));
+        let facts = |machines| Facts {
+            machines,
+            owners: &owners,
+            live_tokens: &live_tokens,
+            marks: &marks,
+            now,
+            grace: TimeDelta::zero(),
+        };
+        comparison.page(&facts(&machines[..1]));
+        comparison.page(&facts(&machines[1..]));
+        let rows = [living(1, true), living(2, false), living(3, true)];
+        assert_eq!(comparison.to_look_at(&rows), [2, 3].map(Uuid::from_u128));
     }
 
     proptest! {
@@ -197,8 +246,9 @@ mod tests {
                 })
                 .collect::<Vec<_>>();
             let mut unique = HashSet::new();
-            let owners: Vec<_> = owners.into_iter().filter(|owner| unique.insert(owner.instance)).collect();
-            let judgement = judged(&machines, &owners, &["live"], &marks);
+            let owners: Vec<_> =
+                owners.into_iter().filter(|owner| unique.insert(owner.ec2_id.clone())).collect();
+            let (judgement, unmarked) = judged(&machines, &owners, &["live"], &marks);
             for removed in &judgement.remove {
                 let owner = owners.iter().find(|owner| owner.ec2_id == *removed);
                 prop_assert!(owner.is_none_or(|owner| owner.state.is_final() && !owner.busy));
@@ -206,7 +256,7 @@ mod tests {
                 prop_assert!(dead);
                 let marked = marks.iter().rev().find(|(n, _)| id(*n) == *removed);
                 prop_assert!(marked.is_some_and(|(_, since)| *since <= 880));
-                prop_assert!(!judgement.mark.contains(removed) && !judgement.unmark.contains(removed));
+                prop_assert!(!judgement.mark.contains(removed) && !unmarked.contains(removed));
             }
         }
     }

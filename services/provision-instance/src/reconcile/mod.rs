@@ -2,17 +2,17 @@
 
 pub(crate) mod judge;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use cloudapp_domain::{Ec2InstanceId, InstanceState};
-use cloudapp_ec2::{Ec2Error, Shutdown};
+use cloudapp_ec2::{Ec2Error, Machine, Shutdown};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use self::judge::{Facts, Owner, judge};
+use self::judge::{Comparison, Facts, Judgement, Living, Owner};
 use crate::column::Word;
 use crate::deps::Deps;
 use crate::duty::Duty;
@@ -88,59 +88,90 @@ impl Reconciler {
             }
             tokio::select! {
                 () = shutdown.cancelled() => {}
-                () = tokio::time::sleep(self.deps.settings.pace.housekeeping) => {}
+                () = tokio::time::sleep(self.deps.settings.pace.compare) => {}
             }
         }
         self.duty.give_up().await;
     }
 
-    /// One pass. EC2 is listed before the database is read, so that a machine that appears in between is never
-    /// mistaken for one that nobody owns.
+    /// One pass, a page of machines at a time, so that an account with a hundred thousand needs no more memory than one
+    /// with a thousand. Each page is listed before the database is read, so that a machine that appears in between is
+    /// never mistaken for one that nobody owns.
     pub(crate) async fn pass(&self) -> Result<Pass, ReconcileError> {
-        let (deps, pool) = (&self.deps, &self.deps.pool);
-        let machines = deps.machines.describe_managed().await?;
-        let listed: Vec<&str> = machines.iter().map(|machine| machine.id.as_str()).collect();
-        let owners = owners(pool, &listed).await?;
-        let live_tokens: HashSet<String> = placing::live_tokens(pool).await?.into_iter().collect();
-        let marks = marks(pool).await?;
-        let grace = TimeDelta::from_std(deps.settings.pace.grace).unwrap_or(TimeDelta::MAX);
-        let judgement = judge(&Facts {
-            machines: &machines,
-            owners: &owners,
-            live_tokens: &live_tokens,
-            marks: &marks,
-            now: deps.clock.now(),
-            grace,
-        });
-        self.mark(&judgement.mark, &judgement.unmark).await?;
+        let (deps, mut pass) = (&self.deps, Pass::default());
+        let marks = marks(&deps.pool).await?;
+        let (mut comparison, mut next) = (Comparison::default(), None);
+        loop {
+            let page = deps.machines.describe_managed(next).await?;
+            let judgement = self.compare(&mut comparison, &page.machines, &marks).await?;
+            self.repair(&judgement, &mut pass).await?;
+            next = page.next;
+            if next.is_none() {
+                break;
+            }
+        }
+        let settled = comparison.unmark(&marks);
+        self.unmark(&settled).await?;
         metrics::gauge!(crate::measures::ORPHANS)
-            .set((marks.len() + judgement.mark.len()).saturating_sub(judgement.unmark.len()) as f64);
-        if !judgement.remove.is_empty() {
-            tracing::warn!(machines = ?judgement.remove, "ending machines that nobody owns");
-            deps.machines.terminate(&judgement.remove, Shutdown::Abrupt).await?;
-            self.count(Drift::OrphanRemoved, &texts(&judgement.remove)).await?;
+            .set((marks.len() + pass.marked).saturating_sub(settled.len()) as f64);
+        let mut after = Uuid::nil();
+        loop {
+            let rows = living(&deps.pool, after).await?;
+            pass.looked_at += self.look_at(&comparison.to_look_at(&rows)).await?;
+            match rows.last() {
+                Some(last) if rows.len() == ROWS => after = last.instance,
+                _ => break,
+            }
         }
-        if !judgement.end_again.is_empty() {
-            deps.machines.terminate(&judgement.end_again, Shutdown::Gentle).await?;
-            self.count(Drift::EndedAgain, &texts(&judgement.end_again)).await?;
-        }
-        let looked_at = self.look_at(&judgement.look).await?;
-        self.forget_old(grace).await?;
-        Ok(Pass {
-            marked: judgement.mark.len(),
-            removed: judgement.remove.len(),
-            ended_again: judgement.end_again.len(),
-            looked_at,
-        })
+        self.forget_old(self.grace()).await?;
+        Ok(pass)
     }
 
-    async fn mark(&self, new: &[Ec2InstanceId], gone: &[Ec2InstanceId]) -> Result<(), sqlx::Error> {
-        if !gone.is_empty() {
-            sqlx::query("delete from orphan where ec2_instance_id = any($1)")
-                .bind(texts(gone))
-                .execute(&self.deps.pool)
-                .await?;
+    fn grace(&self) -> TimeDelta {
+        TimeDelta::from_std(self.deps.settings.pace.grace).unwrap_or(TimeDelta::MAX)
+    }
+
+    /// Requests are read before rows: one that ends in between has written its machines' rows.
+    async fn compare(
+        &self,
+        comparison: &mut Comparison,
+        machines: &[Machine],
+        marks: &HashMap<Ec2InstanceId, DateTime<Utc>>,
+    ) -> Result<Judgement, sqlx::Error> {
+        let pool = &self.deps.pool;
+        let live_tokens = placing::live_tokens(pool).await?.into_iter().collect();
+        let listed: Vec<&str> = machines.iter().map(|machine| machine.id.as_str()).collect();
+        let owners = owners(pool, &listed).await?;
+        let (now, grace) = (self.deps.clock.now(), self.grace());
+        Ok(comparison.page(&Facts {
+            machines,
+            owners: &owners,
+            live_tokens: &live_tokens,
+            marks,
+            now,
+            grace,
+        }))
+    }
+
+    async fn repair(&self, judgement: &Judgement, pass: &mut Pass) -> Result<(), ReconcileError> {
+        let machines = &self.deps.machines;
+        self.mark(&judgement.mark).await?;
+        pass.marked += judgement.mark.len();
+        if !judgement.remove.is_empty() {
+            tracing::warn!(machines = ?judgement.remove, "ending machines that nobody owns");
+            machines.terminate(&judgement.remove, Shutdown::Abrupt).await?;
+            self.count(Drift::OrphanRemoved, &texts(&judgement.remove)).await?;
+            pass.removed += judgement.remove.len();
         }
+        if !judgement.end_again.is_empty() {
+            machines.terminate(&judgement.end_again, Shutdown::Gentle).await?;
+            self.count(Drift::EndedAgain, &texts(&judgement.end_again)).await?;
+            pass.ended_again += judgement.end_again.len();
+        }
+        Ok(())
+    }
+
+    async fn mark(&self, new: &[Ec2InstanceId]) -> Result<(), sqlx::Error> {
         if !new.is_empty() {
             sqlx::query(
                 "insert into orphan (ec2_instance_id, marked_at) select unnest($1::text[]), $2 \
@@ -150,6 +181,16 @@ impl Reconciler {
             .bind(self.deps.clock.now())
             .execute(&self.deps.pool)
             .await?;
+        }
+        Ok(())
+    }
+
+    async fn unmark(&self, settled: &[Ec2InstanceId]) -> Result<(), sqlx::Error> {
+        if !settled.is_empty() {
+            sqlx::query("delete from orphan where ec2_instance_id = any($1)")
+                .bind(texts(settled))
+                .execute(&self.deps.pool)
+                .await?;
         }
         Ok(())
     }
@@ -200,6 +241,8 @@ impl Reconciler {
     }
 }
 
+/// Rows that are read at once.
+const ROWS: usize = 1000;
 /// How long repairs are counted.
 const DRIFT_KEPT_FOR: TimeDelta = TimeDelta::days(7);
 
@@ -207,35 +250,32 @@ fn texts(ids: &[Ec2InstanceId]) -> Vec<&str> {
     ids.iter().map(Ec2InstanceId::as_str).collect()
 }
 
-/// Every living row with a machine, and whatever row the listed machines have.
-async fn owners(pool: &PgPool, listed: &[&str]) -> Result<Vec<Owner>, sqlx::Error> {
-    #[derive(sqlx::FromRow)]
-    struct Row {
-        id: Uuid,
-        ec2_instance_id: Word<Ec2InstanceId>,
-        state: Word<InstanceState>,
-        busy: bool,
-        watched: bool,
-    }
-    let rows: Vec<Row> = sqlx::query_as(
-        "select i.id, i.ec2_instance_id, i.state, i.look_at is not null as watched, \
-             exists (select from execution e where e.subject = i.id and e.state in ('pending', 'running')) as busy \
-         from instance i where i.ec2_instance_id is not null \
-         and (i.state not in ('terminated', 'failed') or i.ec2_instance_id = any($1))",
+/// The rows that these machines have.
+async fn owners(pool: &PgPool, machines: &[&str]) -> Result<Vec<Owner>, sqlx::Error> {
+    let rows: Vec<(Word<Ec2InstanceId>, Word<InstanceState>, bool)> = sqlx::query_as(
+        "select i.ec2_instance_id, i.state, \
+             exists (select from execution e where e.subject = i.id and e.state in ('pending', 'running')) \
+         from instance i where i.ec2_instance_id = any($1)",
     )
-    .bind(listed)
+    .bind(machines)
     .fetch_all(pool)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| Owner {
-            instance: row.id,
-            ec2_id: row.ec2_instance_id.0,
-            state: row.state.0,
-            busy: row.busy,
-            watched: row.watched,
-        })
-        .collect())
+    Ok(rows.into_iter().map(|(id, state, busy)| Owner { ec2_id: id.0, state: state.0, busy }).collect())
+}
+
+/// The next [`ROWS`] living rows with a machine.
+async fn living(pool: &PgPool, after: Uuid) -> Result<Vec<Living>, sqlx::Error> {
+    let rows: Vec<(Uuid, Word<Ec2InstanceId>, bool)> = sqlx::query_as(
+        "select id, ec2_instance_id, look_at is not null from instance \
+         where ec2_instance_id is not null and state not in ('terminated', 'failed') and id > $1 \
+         order by id limit $2",
+    )
+    .bind(after)
+    .bind(i64::try_from(ROWS).unwrap_or(i64::MAX))
+    .fetch_all(pool)
+    .await?;
+    let rows = rows.into_iter();
+    Ok(rows.map(|(instance, id, watched)| Living { instance, ec2_id: id.0, watched }).collect())
 }
 
 async fn marks(pool: &PgPool) -> Result<HashMap<Ec2InstanceId, DateTime<Utc>>, sqlx::Error> {

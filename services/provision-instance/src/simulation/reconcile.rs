@@ -14,12 +14,13 @@ use super::replica::Process;
 use super::steps::{PACE, delta};
 use super::world::World;
 use crate::limiter::Family;
-use crate::reconcile::judge::{Facts, Judgement, Owner, judge};
+use crate::reconcile::judge::{Comparison, Facts, Judgement, Living, Owner};
 
 /// Passes for as long as the process lives, while that is its duty.
 pub(super) async fn run(process: Process) {
     loop {
-        let pause = process.sim.with(|world| world.between(18_000, 22_000));
+        let every = delta(PACE.compare).num_milliseconds();
+        let pause = process.sim.with(|world| world.between(every * 9 / 10, every * 11 / 10));
         process.sim.sleep(pause).await;
         if process.is_ours("reconcile").await {
             let _ = pass(&process).await;
@@ -27,10 +28,14 @@ pub(super) async fn run(process: Process) {
     }
 }
 
+/// Machines that EC2 lists at once: few, so that what happens between two pages is played as well.
+const PAGE: usize = 4;
+
 /// What the database says, when it is read.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct Rows {
     owners: Vec<Owner>,
+    living: Vec<Living>,
     live_tokens: HashSet<String>,
     marks: HashMap<Ec2InstanceId, DateTime<Utc>>,
 }
@@ -38,21 +43,57 @@ struct Rows {
 async fn pass(process: &Process) -> Result<(), ()> {
     let rows_first = process.sim.with(|world| world.broken(Mutant::ReconcilerReadsRowsFirst));
     let early = if rows_first { Some(rows(process).await?) } else { None };
-    process.turn(Family::DescribeInstances, 1..=1).await;
-    let listed = process.ec2(Family::DescribeInstances, 1, |world| Ok(world.describe_where(|_| true))).await;
-    let machines = listed.map_err(drop)?.iter().map(as_described).collect::<Vec<_>>();
-    let rows = match early {
-        Some(early) => early,
-        None => rows(process).await?,
-    };
+    let marks = rows(process).await?.marks;
+    let mut comparison = Comparison::default();
+    let mut first = 0;
+    loop {
+        process.turn(Family::DescribeInstances, 1..=1).await;
+        let listed = process.ec2(Family::DescribeInstances, 1, move |world| {
+            Ok(world.describe_where(|machine| machine.no >= first))
+        });
+        let listed = listed.await.map_err(drop)?;
+        let page = &listed[..listed.len().min(PAGE)];
+        let rows = match &early {
+            Some(early) => early.clone(),
+            None => rows(process).await?,
+        };
+        repair(process, &mut comparison, page, &rows, &marks).await?;
+        match page.last() {
+            Some(last) if listed.len() > PAGE => first = last.no + 1,
+            _ => break,
+        }
+    }
+    let (settled, living) = (comparison.unmark(&marks), rows(process).await?.living);
+    let look = comparison.to_look_at(&living);
+    let grace = delta(PACE.grace);
+    let settle = process.commit(move |world, now| {
+        for machine in settled.iter().map(number) {
+            world.db.orphans.remove(&machine);
+        }
+        for instance in &look {
+            world.look_at(u32::try_from(instance.as_u128()).unwrap_or_default(), now);
+        }
+        world.db.parked.retain(|_, parked| parked.received_at >= now - grace);
+    });
+    settle.await.map_err(drop)
+}
+
+async fn repair(
+    process: &Process,
+    comparison: &mut Comparison,
+    page: &[Machine],
+    rows: &Rows,
+    marks: &HashMap<Ec2InstanceId, DateTime<Utc>>,
+) -> Result<(), ()> {
+    let machines = page.iter().map(as_described).collect::<Vec<_>>();
     let nothing = HashSet::new();
     let tokens_ignored = process.sim.with(|world| world.broken(Mutant::ReconcilerIgnoresLiveTokens));
     let one_phase = process.sim.with(|world| world.broken(Mutant::ReconcilerRemovesInOnePhase));
-    let mut judgement = judge(&Facts {
+    let mut judgement = comparison.page(&Facts {
         machines: &machines,
         owners: &rows.owners,
         live_tokens: if tokens_ignored { &nothing } else { &rows.live_tokens },
-        marks: &rows.marks,
+        marks,
         now: process.now(),
         grace: if one_phase { TimeDelta::zero() } else { delta(PACE.grace) },
     });
@@ -62,34 +103,37 @@ async fn pass(process: &Process) -> Result<(), ()> {
     if process.sim.with(|world| world.broken(Mutant::ReconcilerBlind)) {
         judgement.remove.clear();
     }
-    let Judgement { remove, end_again, .. } = judgement.clone();
-    process.commit(move |world, now| world.note_drift(&judgement, now)).await.map_err(drop)?;
+    let Judgement { mark, remove, end_again } = judgement;
+    let note = process.commit(move |world, now| {
+        for found in mark.iter().map(number) {
+            world.check_nobodys(found);
+            world.db.orphans.entry(found).or_insert(now);
+        }
+    });
+    note.await.map_err(drop)?;
     end(process, remove.iter().map(number).collect()).await?;
-    end(process, end_again.iter().map(number).collect()).await?;
-    let grace = delta(PACE.grace);
-    let forget = process
-        .commit(move |world, now| world.db.parked.retain(|_, parked| parked.received_at >= now - grace));
-    forget.await.map_err(drop)
+    end(process, end_again.iter().map(number).collect()).await
 }
 
 async fn rows(process: &Process) -> Result<Rows, ()> {
-    let read = process.commit(|world, _| Rows {
-        owners: world
-            .db
-            .instances
-            .values()
-            .filter_map(|row| {
-                Some(Owner {
-                    instance: id(row.no).as_uuid(),
-                    ec2_id: described_id(row.machine?),
-                    state: row.state,
-                    busy: world.db.busy(row.no).is_some(),
-                    watched: row.look_at.is_some(),
-                })
+    let read = process.commit(|world, _| {
+        let with_machines =
+            world.db.instances.values().filter_map(|row| Some((row, described_id(row.machine?))));
+        let (owners, living) = with_machines
+            .map(|(row, ec2_id)| {
+                let busy = world.db.busy(row.no).is_some();
+                let owner = Owner { ec2_id: ec2_id.clone(), state: row.state, busy };
+                let watched = row.look_at.is_some();
+                (owner, (row.state, Living { instance: id(row.no).as_uuid(), ec2_id, watched }))
             })
-            .collect(),
-        live_tokens: world.db.live_tokens(),
-        marks: world.db.orphans.iter().map(|(no, since)| (described_id(*no), *since)).collect(),
+            .unzip::<_, _, Vec<_>, Vec<_>>();
+        let living = living.into_iter().filter(|(state, _)| !state.is_final()).map(|(_, living)| living);
+        Rows {
+            owners,
+            living: living.collect(),
+            live_tokens: world.db.live_tokens(),
+            marks: world.db.orphans.iter().map(|(no, since)| (described_id(*no), *since)).collect(),
+        }
     });
     read.await.map_err(drop)
 }
@@ -111,20 +155,6 @@ async fn end(process: &Process, machines: Vec<MachineNo>) -> Result<(), ()> {
 }
 
 impl World {
-    fn note_drift(&mut self, judgement: &Judgement, now: DateTime<Utc>) {
-        for found in judgement.mark.iter().map(number) {
-            self.check_nobodys(found);
-            self.db.orphans.entry(found).or_insert(now);
-        }
-        for settled in judgement.unmark.iter().map(number) {
-            self.db.orphans.remove(&settled);
-        }
-        for instance in &judgement.look {
-            let no = u32::try_from(instance.as_u128()).unwrap_or_default();
-            self.look_at(no, now);
-        }
-    }
-
     /// What nobody owns is ended on a later pass.
     fn check_phases(&mut self, machine: MachineNo) {
         let age = self.now - self.ec2.machines.get(&machine).map_or(0, |machine| machine.made);

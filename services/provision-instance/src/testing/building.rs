@@ -180,6 +180,7 @@ fn settings(report_url: String) -> Settings {
             look: Duration::from_millis(20),
             look_at_rest: Duration::from_millis(150),
             housekeeping: Duration::from_millis(100),
+            compare: Duration::from_millis(100),
             export: Duration::from_millis(100),
             lease: Duration::from_secs(60),
         },

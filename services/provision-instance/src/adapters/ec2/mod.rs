@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cloudapp_domain::Ec2InstanceId;
-use cloudapp_ec2::{Answer, Ec2, Ec2Error, FILTER_VALUES, IDS, LaunchRequest, Machine, Shutdown, Subnet};
+use cloudapp_ec2::{
+    Answer, Ec2, Ec2Error, FILTER_VALUES, IDS, LaunchRequest, Machine, Page, Shutdown, Subnet,
+};
 
 use self::changes::{Change, Changes};
 use self::looks::{Looks, Made, Seen};
@@ -109,18 +111,9 @@ impl Machines for Ec2Machines {
         seen.filter_map(Result::transpose).collect()
     }
 
-    async fn describe_managed(&self) -> Result<Vec<Machine>, Ec2Error> {
-        let (mut machines, mut next) = (Vec::new(), None);
-        loop {
-            self.meter.turn(Family::DescribeInstances, 0).await?;
-            let page = self.ec2.describe_managed(next).await;
-            let mut page = self.meter.told(Family::DescribeInstances, page).await?;
-            machines.append(&mut page.machines);
-            next = page.next;
-            if next.is_none() {
-                return Ok(machines);
-            }
-        }
+    async fn describe_managed(&self, next: Option<String>) -> Result<Page, Ec2Error> {
+        self.meter.turn(Family::DescribeInstances, 0).await?;
+        self.meter.told(Family::DescribeInstances, self.ec2.describe_managed(next).await).await
     }
 
     async fn describe_by_token(&self, client_token: &str) -> Result<Vec<Machine>, Ec2Error> {
