@@ -34,11 +34,12 @@ pub(crate) struct Pace {
     /// The first look of the shared describe at a machine in motion; later ones come less often, and those at machines
     /// that report by themselves.
     pub(crate) look: Duration,
-    /// How often the shared describe looks at a machine at rest.
+    /// How often the shared describe looks at a machine that will tell by itself; at one at rest, a tenth as often.
     pub(crate) look_at_rest: Duration,
     /// How often lifetimes, quotas and what else is only looked after are looked at.
     pub(crate) housekeeping: Duration,
-    /// How often every machine is compared with its row: the longest that one of nobody stays unseen.
+    /// How often every machine is compared with its row, so long as that takes less than a tenth of it: the longest that
+    /// one of nobody, or one that changed without an event, stays unseen.
     pub(crate) compare: Duration,
     /// How often events are put to S3.
     pub(crate) export: Duration,
@@ -74,8 +75,8 @@ impl Pace {
         }
     }
 
-    /// With another lease, and another grace window with what goes by it: a machine at rest is looked at once in it,
-    /// what nobody owns several times.
+    /// With another lease, and another grace window with what goes by it: every machine is compared with its row several
+    /// times in it.
     pub(crate) fn with(self, lease: Duration, grace: Duration) -> Self {
         Self { lease, grace, look_at_rest: grace, housekeeping: grace / 6, compare: grace / 6, ..self }
     }

@@ -178,7 +178,7 @@ fn seen(known: &Known, machine: &Machine) -> Option<Seen> {
     let seen = Seen {
         state: machine.state,
         reason: machine.state_reason.clone(),
-        host: host(known, machine),
+        host: host(known.host.as_deref(), machine),
         zone: machine.zone.clone().or_else(|| known.zone.clone()),
     };
     let same = known.ec2_state == Some(seen.state)
@@ -190,9 +190,9 @@ fn seen(known: &Known, machine: &Machine) -> Option<Seen> {
 }
 
 /// Where to connect. The machine may have told its address before EC2 did; the same address stays the same word.
-fn host(known: &Known, machine: &Machine) -> Option<String> {
+pub(crate) fn host(known: Option<&str>, machine: &Machine) -> Option<String> {
     let public_ip = machine.public_ip.map(|address| address.to_string());
-    if public_ip.is_some() && known.host == public_ip {
+    if public_ip.is_some() && known == public_ip.as_deref() {
         return public_ip;
     }
     let name = machine.public_dns.clone().filter(|name| !name.is_empty());

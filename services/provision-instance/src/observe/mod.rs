@@ -18,6 +18,7 @@ use cloudapp_domain::Clock;
 use sqlx::PgConnection;
 
 pub(crate) use consumer::Consumer;
+pub(crate) use course::{Step, host, step};
 pub(crate) use pace::first_look;
 pub(crate) use watch::Watch;
 

@@ -61,8 +61,9 @@ pub(crate) fn first_look(reports: bool, look: Duration) -> Duration {
     if reports { look * SLOWEST } else { look }
 }
 
-/// How long until the next look if no event comes before. `look` is the pause, `at_rest` that of machines from
-/// which nothing is expected.
+/// How long until the next look if no event comes before. `look` is the pause, `at_rest` that of machines which will
+/// tell by themselves. Those from which nothing is expected are hardly looked at: the comparison of EC2 with the
+/// database lists them anyway, and has those looked at that changed.
 pub(crate) fn next_look(
     machine: &InMotion<'_>,
     learned: &Learned,
@@ -72,8 +73,8 @@ pub(crate) fn next_look(
     use InstanceState::{Booting, Failed, Launching, Ready, Starting, Stopped, Terminated};
     let slowly = (machine.age / 4).clamp(look, look * SLOWEST);
     match machine.state {
-        Ready | Stopped | Booting => at_rest,
-        Terminated | Failed => at_rest * 10,
+        Booting => at_rest,
+        Ready | Stopped | Terminated | Failed => at_rest * 10,
         Launching | Starting if !machine.reports => {
             let earliest = learned.earliest(machine.instance_type).unwrap_or(look);
             match earliest.checked_sub(machine.age).filter(|rest| *rest > CLOSELY.min(look)) {
@@ -125,7 +126,7 @@ mod tests {
         assert_eq!((at(1.0), at(40.0)), (LOOK, Duration::from_secs(10)));
         assert_eq!(at(100_000.0), Duration::from_secs(20));
         let ready = InMotion { state: InstanceState::Ready, ..launching(0.0, true) };
-        assert_eq!(next_look(&ready, &learned, LOOK, REST), REST);
+        assert_eq!(next_look(&ready, &learned, LOOK, REST), REST * 10);
     }
 
     #[test]

@@ -8,13 +8,26 @@ use cloudapp_domain::{Ec2InstanceId, InstanceState};
 use cloudapp_ec2::Machine;
 use uuid::Uuid;
 
+use crate::observe::{Step, host, step};
+
 /// The row of a machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Owner {
+    pub(crate) instance: Uuid,
     pub(crate) ec2_id: Ec2InstanceId,
     pub(crate) state: InstanceState,
+    /// Where its user connects.
+    pub(crate) host: Option<String>,
     /// An execution is at work on it.
     pub(crate) busy: bool,
+}
+
+impl Owner {
+    /// EC2 says otherwise, and nobody is at work on it.
+    fn is_contradicted(&self, machine: &Machine) -> bool {
+        let moved = || self.state == InstanceState::Ready && host(self.host.as_deref(), machine) != self.host;
+        !self.busy && (step(self.state, machine.state, false) != Step::Keep || moved())
+    }
 }
 
 /// A row that lives and has a machine.
@@ -52,6 +65,8 @@ pub(crate) struct Judgement {
     pub(crate) remove: Vec<Ec2InstanceId>,
     /// Machines that run on although their end was asked for, nobody being at work on it.
     pub(crate) end_again: Vec<Ec2InstanceId>,
+    /// Rows that EC2 contradicts.
+    pub(crate) look_at: Vec<Uuid>,
 }
 
 /// A comparison of all machines with all rows, page by page. Of machines that somebody owns it keeps eight bytes: a
@@ -71,6 +86,10 @@ impl Comparison {
         let owners: HashMap<&Ec2InstanceId, &Owner> =
             facts.owners.iter().map(|owner| (&owner.ec2_id, owner)).collect();
         self.listed.extend(facts.machines.iter().map(|machine| self.hasher.hash_one(&machine.id)));
+        let contradicted = facts.machines.iter().filter_map(|machine| {
+            owners.get(&machine.id).filter(|owner| owner.is_contradicted(machine)).map(|owner| owner.instance)
+        });
+        judgement.look_at.extend(contradicted);
         for machine in facts.machines.iter().filter(|machine| !machine.state.is_ending()) {
             let owner = owners.get(&machine.id).filter(|owner| !owner.state.is_final() || owner.busy);
             let intended =
@@ -147,7 +166,7 @@ mod tests {
     }
 
     fn owner(n: usize, state: InstanceState, busy: bool) -> Owner {
-        Owner { ec2_id: id(n), state, busy }
+        Owner { instance: Uuid::from_u128(n as u128), ec2_id: id(n), state, host: None, busy }
     }
 
     fn living(n: usize, watched: bool) -> Living {
@@ -171,6 +190,7 @@ mod tests {
             all.mark.append(&mut page.mark);
             all.remove.append(&mut page.remove);
             all.end_again.append(&mut page.end_again);
+            all.look_at.append(&mut page.look_at);
         }
         (all, comparison.unmark(&marks))
     }
@@ -222,6 +242,34 @@ mod tests {
         comparison.page(&facts(&machines[1..]));
         let rows = [living(1, true), living(2, false), living(3, true)];
         assert_eq!(comparison.to_look_at(&rows), [2, 3].map(Uuid::from_u128));
+    }
+
+    #[test]
+    fn what_ec2_contradicts_is_looked_at_unless_somebody_is_at_work_on_it() {
+        use InstanceState::{Ready, Stopped};
+        let states =
+            [MachineState::Running, MachineState::Stopping, MachineState::Stopped, MachineState::Terminated];
+        let machines: Vec<_> = (1..).zip(states).map(|(n, state)| machine(n, state, None)).collect();
+        let looked_at = |state, busy| {
+            let owners = [1, 2, 3, 4].map(|n| owner(n, state, busy));
+            judged(&machines, &owners, &[], &[]).0.look_at
+        };
+        assert_eq!(looked_at(Ready, false), [2, 3, 4].map(Uuid::from_u128));
+        assert_eq!(looked_at(Stopped, false), [1, 4].map(Uuid::from_u128));
+        assert!(looked_at(Ready, true).is_empty() && looked_at(Stopped, true).is_empty());
+    }
+
+    #[test]
+    fn a_machine_with_another_address_is_looked_at() {
+        let mut moved = machine(1, MachineState::Running, None);
+        moved.public_ip = Some([198, 51, 100, 7].into());
+        let known_as = |host: Option<&str>| {
+            let host = host.map(str::to_owned);
+            let owner = Owner { host, ..owner(1, InstanceState::Ready, false) };
+            judged(std::slice::from_ref(&moved), &[owner], &[], &[]).0.look_at
+        };
+        assert!(known_as(Some("198.51.100.7")).is_empty());
+        assert_eq!(known_as(Some("198.51.100.8")), [Uuid::from_u128(1)]);
     }
 
     proptest! {

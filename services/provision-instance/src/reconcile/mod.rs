@@ -9,6 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use cloudapp_domain::{Ec2InstanceId, InstanceState};
 use cloudapp_ec2::{Ec2Error, Machine, Shutdown};
 use sqlx::PgPool;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -69,6 +70,7 @@ impl Reconciler {
     /// Passes until `shutdown`.
     pub(crate) async fn run(self, shutdown: CancellationToken) {
         while !shutdown.is_cancelled() {
+            let began = Instant::now();
             if self.duty.is_ours().await {
                 match self.pass().await {
                     Ok(pass) if pass != Pass::default() => {
@@ -86,9 +88,10 @@ impl Reconciler {
                     }
                 }
             }
+            let pause = self.deps.settings.pace.compare.max(began.elapsed() * IDLE_SHARE);
             tokio::select! {
                 () = shutdown.cancelled() => {}
-                () = tokio::time::sleep(self.deps.settings.pace.compare) => {}
+                () = tokio::time::sleep(pause) => {}
             }
         }
         self.duty.give_up().await;
@@ -168,6 +171,7 @@ impl Reconciler {
             self.count(Drift::EndedAgain, &texts(&judgement.end_again)).await?;
             pass.ended_again += judgement.end_again.len();
         }
+        pass.looked_at += self.look_at(&judgement.look_at).await?;
         Ok(())
     }
 
@@ -195,8 +199,8 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Has rows looked at that nobody would look at for long; the shared describe closes those whose machine is gone.
-    /// How many there were.
+    /// Has rows looked at that nobody would look at for long; the shared describe takes in what it finds, and closes those
+    /// whose machine is gone. How many there were.
     async fn look_at(&self, instances: &[Uuid]) -> Result<usize, sqlx::Error> {
         if instances.is_empty() {
             return Ok(0);
@@ -241,6 +245,9 @@ impl Reconciler {
     }
 }
 
+/// The pause between two passes is at least so many times as long as the last took: with very many machines it is the
+/// passes that come later, not everything else.
+const IDLE_SHARE: u32 = 9;
 /// Rows that are read at once.
 const ROWS: usize = 1000;
 /// How long repairs are counted.
@@ -252,15 +259,18 @@ fn texts(ids: &[Ec2InstanceId]) -> Vec<&str> {
 
 /// The rows that these machines have.
 async fn owners(pool: &PgPool, machines: &[&str]) -> Result<Vec<Owner>, sqlx::Error> {
-    let rows: Vec<(Word<Ec2InstanceId>, Word<InstanceState>, bool)> = sqlx::query_as(
-        "select i.ec2_instance_id, i.state, \
+    let rows: Vec<(Uuid, Word<Ec2InstanceId>, Word<InstanceState>, Option<String>, bool)> = sqlx::query_as(
+        "select i.id, i.ec2_instance_id, i.state, i.host, \
              exists (select from execution e where e.subject = i.id and e.state in ('pending', 'running')) \
          from instance i where i.ec2_instance_id = any($1)",
     )
     .bind(machines)
     .fetch_all(pool)
     .await?;
-    Ok(rows.into_iter().map(|(id, state, busy)| Owner { ec2_id: id.0, state: state.0, busy }).collect())
+    let rows = rows.into_iter();
+    Ok(rows
+        .map(|(instance, id, state, host, busy)| Owner { instance, ec2_id: id.0, state: state.0, host, busy })
+        .collect())
 }
 
 /// The next [`ROWS`] living rows with a machine.

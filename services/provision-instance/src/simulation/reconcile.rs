@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use cloudapp_domain::{Ec2InstanceId, InstanceState};
+use uuid::Uuid;
 
 use super::ec2::{Machine, MachineNo, Power};
 use super::invariants::Invariant;
@@ -70,9 +71,7 @@ async fn pass(process: &Process) -> Result<(), ()> {
         for machine in settled.iter().map(number) {
             world.db.orphans.remove(&machine);
         }
-        for instance in &look {
-            world.look_at(u32::try_from(instance.as_u128()).unwrap_or_default(), now);
-        }
+        world.look_now(&look, now);
         world.db.parked.retain(|_, parked| parked.received_at >= now - grace);
     });
     settle.await.map_err(drop)
@@ -103,12 +102,13 @@ async fn repair(
     if process.sim.with(|world| world.broken(Mutant::ReconcilerBlind)) {
         judgement.remove.clear();
     }
-    let Judgement { mark, remove, end_again } = judgement;
+    let Judgement { mark, remove, end_again, look_at } = judgement;
     let note = process.commit(move |world, now| {
         for found in mark.iter().map(number) {
             world.check_nobodys(found);
             world.db.orphans.entry(found).or_insert(now);
         }
+        world.look_now(&look_at, now);
     });
     note.await.map_err(drop)?;
     end(process, remove.iter().map(number).collect()).await?;
@@ -122,9 +122,10 @@ async fn rows(process: &Process) -> Result<Rows, ()> {
         let (owners, living) = with_machines
             .map(|(row, ec2_id)| {
                 let busy = world.db.busy(row.no).is_some();
-                let owner = Owner { ec2_id: ec2_id.clone(), state: row.state, busy };
+                let instance = id(row.no).as_uuid();
+                let owner = Owner { instance, ec2_id: ec2_id.clone(), state: row.state, host: None, busy };
                 let watched = row.look_at.is_some();
-                (owner, (row.state, Living { instance: id(row.no).as_uuid(), ec2_id, watched }))
+                (owner, (row.state, Living { instance, ec2_id, watched }))
             })
             .unzip::<_, _, Vec<_>, Vec<_>>();
         let living = living.into_iter().filter(|(state, _)| !state.is_final()).map(|(_, living)| living);
@@ -155,6 +156,12 @@ async fn end(process: &Process, machines: Vec<MachineNo>) -> Result<(), ()> {
 }
 
 impl World {
+    fn look_now(&mut self, instances: &[Uuid], now: DateTime<Utc>) {
+        for instance in instances {
+            self.look_at(u32::try_from(instance.as_u128()).unwrap_or_default(), now);
+        }
+    }
+
     /// What nobody owns is ended on a later pass.
     fn check_phases(&mut self, machine: MachineNo) {
         let age = self.now - self.ec2.machines.get(&machine).map_or(0, |machine| machine.made);
