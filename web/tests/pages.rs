@@ -275,7 +275,8 @@ async fn a_failure_comes_with_the_button_that_helps() {
     let page = user.get(&path).await;
     page.shows("It went &#60;wrong&#62;.")
         .shows("href=\"/#catalogue\" data-remedy>Choose another configuration");
-    page.shows("You can fix this yourself.").shows("Client.Error");
+    page.shows("You can fix this yourself.");
+    admin.get(&path).await.shows("Client.Error");
 
     fails(FailureCode::ImageUnavailable, Fixer::Admin);
     let page = user.get(&path).await;

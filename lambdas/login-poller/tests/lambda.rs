@@ -241,6 +241,12 @@ async fn a_failure_is_told_in_words() {
     let id = lambda.execution("owner", "failed", Some(failure.clone())).await;
     let (status, body) = lambda.status("owner", id).await;
     assert_eq!((status, &body["failure"], body.get("login")), (200, &failure, None));
+    let mut technical = failure.clone();
+    technical["detail"] = json!("InsufficientInstanceCapacity: no t3.micro");
+    let id = lambda.execution("owner", "failed", Some(technical.clone())).await;
+    assert_eq!(lambda.status("owner", id).await.1["failure"], failure, "technical details are for admins");
+    let (_, body) = lambda.answer(Some(TokenSpec::admin("root")), &format!("/executions/{id}")).await;
+    assert_eq!(body["failure"], technical);
 }
 
 #[tokio::test]

@@ -35,7 +35,7 @@ pub(crate) fn shown(view: ExecutionView) -> Execution {
     }
 }
 
-/// An execution that the caller may see.
+/// An execution that the caller may see, as far as they may.
 pub(crate) async fn visible(
     deps: &Deps,
     guard: &Guard,
@@ -50,7 +50,7 @@ pub(crate) async fn visible(
     if !execution.state.is_final() {
         deps.onlooker.line().await.tell(&mut execution);
     }
-    Ok(execution)
+    Ok(if caller.is_admin() { execution } else { execution.without_technical_details() })
 }
 
 /// Executions of everybody, newest first.

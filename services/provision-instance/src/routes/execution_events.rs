@@ -42,7 +42,14 @@ pub(super) async fn handler(
         )
     })?;
     let first = executions::visible(&app.deps, &app.guard, &caller, id).await?;
-    let events = changes(first, subscription).map(|execution| Ok(event(&execution)));
+    let is_admin = caller.is_admin();
+    let events = changes(first, subscription).map(move |execution| {
+        Ok(if is_admin {
+            event(&execution)
+        } else {
+            event(&Arc::unwrap_or_clone(execution).without_technical_details())
+        })
+    });
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
 

@@ -33,7 +33,11 @@ pub(super) async fn handler(
     }
     let wanted = Wanted::from_query(&caller, &query)?;
     let page = wanted.load(&app).await.map_err(|error| ApiError::internal(&error))?;
-    Ok(Json(page))
+    Ok(Json(if caller.is_admin() {
+        page
+    } else {
+        Page { items: page.items.into_iter().map(Instance::without_technical_details).collect(), ..page }
+    }))
 }
 
 /// A checked query.

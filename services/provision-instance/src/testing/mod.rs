@@ -141,6 +141,21 @@ impl World {
         serde_json::from_value(answer.body).unwrap()
     }
 
+    /// What an execution's stream tells until it ends.
+    pub(crate) async fn stream(&self, id: ExecutionId, token: &str) -> Vec<Value> {
+        let request = Request::get(format!("/api/executions/{id}/events"))
+            .header("authorization", format!("Bearer {token}"))
+            .body(Body::empty())
+            .unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        assert!(text.contains("event: execution"), "{text}");
+        let data = text.lines().filter_map(|line| line.strip_prefix("data: "));
+        data.map(|data| serde_json::from_str(data).unwrap()).collect()
+    }
+
     pub(crate) async fn post(&self, path: &str, sub: &str, key: &str, body: Value) -> Answer {
         self.send("POST", path, Some(&self.user(sub)), key, Some(body)).await
     }

@@ -1,6 +1,6 @@
 use cloudapp_domain::{ExecutionState, FailureCode, InstanceState};
 use cloudapp_ec2_simulator::{Capacity, Fault};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::testing::World;
 
@@ -136,6 +136,23 @@ async fn a_failed_installation_ends_the_machine_and_shows_its_log() {
     let failure = execution.failure.unwrap();
     assert_eq!(failure.code, FailureCode::InstallationFailed);
     assert!(failure.detail.is_some(), "the end of the log");
+    let paths = [
+        format!("/api/executions/{}", accepted.execution_id),
+        format!("/api/instances/{}", accepted.instance_id),
+    ];
+    for path in paths {
+        let owners: Value = world.get(&path, &world.user("ann")).await;
+        assert_eq!(
+            (&owners["failure"]["code"], owners["failure"].get("detail")),
+            (&json!("installation_failed"), None)
+        );
+        let admins: Value = world.get(&path, &world.admin()).await;
+        assert!(admins["failure"]["detail"].is_string(), "{admins}");
+    }
+    let list: Value = world.get("/api/instances", &world.user("ann")).await;
+    assert_eq!(list["items"][0]["failure"].get("detail"), None, "{list}");
+    let told = world.stream(accepted.execution_id, &world.user("ann")).await;
+    assert_eq!(told[0]["failure"].get("detail"), None, "{told:?}");
     assert!(world.living_machines().await.is_empty());
 }
 

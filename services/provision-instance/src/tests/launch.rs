@@ -2,9 +2,7 @@ use cloudapp_contract::execution::LoginDetails;
 use cloudapp_contract::message::LoginMessage;
 use cloudapp_domain::{ExecutionState, InstanceState, StepState};
 use http::StatusCode;
-use http_body_util::BodyExt as _;
 use serde_json::json;
-use tower::ServiceExt as _;
 
 use crate::testing::{PUBLIC_KEY, World};
 
@@ -74,24 +72,9 @@ async fn the_owner_gets_a_fresh_certificate_and_nobody_else() {
 async fn the_event_stream_tells_every_step_and_ends() {
     let world = World::start().await;
     let accepted = world.create("ann", "click").await;
-    let request = http::Request::get(format!("/api/executions/{}/events", accepted.execution_id))
-        .header("authorization", format!("Bearer {}", world.user("ann")))
-        .body(axum::body::Body::empty())
-        .unwrap();
-    let response = crate::app::service(world.app.clone()).oneshot(request).await.unwrap();
-    assert_eq!(response.status(), StatusCode::OK);
-    let text = response.into_body().collect().await.unwrap().to_bytes();
-    let text = String::from_utf8(text.to_vec()).unwrap();
-    let states: Vec<String> = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("data: "))
-        .map(|data| {
-            serde_json::from_str::<serde_json::Value>(data).unwrap()["state"].as_str().unwrap().to_owned()
-        })
-        .collect();
-    assert!(states.len() >= 2, "{text}");
-    assert_eq!(states.last().map(String::as_str), Some("succeeded"));
-    assert!(text.contains("event: execution"));
+    let told = world.stream(accepted.execution_id, &world.user("ann")).await;
+    assert!(told.len() >= 2, "{told:?}");
+    assert_eq!(told.last().unwrap()["state"], "succeeded");
 }
 
 #[tokio::test]

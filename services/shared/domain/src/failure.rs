@@ -114,6 +114,12 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// The same for those who are no admins.
+    #[must_use]
+    pub fn without_detail(self) -> Self {
+        Self { detail: None, ..self }
+    }
+
     /// What to offer beside it: follows from the cause and from who can fix it.
     #[must_use]
     pub const fn next_action(&self) -> NextAction {
