@@ -75,10 +75,10 @@ impl Pace {
         }
     }
 
-    /// With another lease, and another grace window with what goes by it: every machine is compared with its row several
-    /// times in it.
+    /// With another lease, and another grace window with what goes by it: every machine is compared with its row twice
+    /// in it.
     pub(crate) fn with(self, lease: Duration, grace: Duration) -> Self {
-        Self { lease, grace, look_at_rest: grace, housekeeping: grace / 6, compare: grace / 6, ..self }
+        Self { lease, grace, look_at_rest: grace, housekeeping: grace / 6, compare: grace / 2, ..self }
     }
 
     /// How long work that is taken up again at once when its replica is gone (a batch, a duty) stays with it.

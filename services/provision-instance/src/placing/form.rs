@@ -64,12 +64,13 @@ impl GroupRow {
         (ConfigurationId::from(self.configuration_id), self.configuration_version)
     }
 
-    fn group(&self) -> Group {
+    fn group(&self, asked_at: Option<DateTime<Utc>>) -> Group {
         Group {
             count: u32::try_from(self.count).unwrap_or(u32::MAX),
             oldest: self.oldest,
             newest: self.newest,
             head: Rank { pool: self.pool, turn: self.turn, enqueued_at: self.oldest },
+            asked_at,
         }
     }
 }
@@ -165,7 +166,7 @@ impl Placer {
         Ok(rows
             .into_iter()
             .map(|row| {
-                let group = row.group();
+                let group = row.group(self.asked.at(row.version()));
                 (row, group)
             })
             .collect())
@@ -219,6 +220,7 @@ impl Placer {
         attempt::intend(&mut transaction, held.id, &attempt, deps.clock.now()).await?;
         deps.crash.pass(CrashPoint::BeforeIntentCommit);
         transaction.commit().await?;
+        self.asked.note(row.version(), deps.clock.now());
         metrics::histogram!(crate::measures::BATCH).record(members.len() as f64);
         Ok(Outcome::Batch(Box::new((held, attempt))))
     }

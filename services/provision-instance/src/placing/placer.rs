@@ -1,6 +1,7 @@
 //! The task of a replica: takes the lease of batches and runs them.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -36,6 +37,21 @@ pub(crate) struct Placer {
     pub(super) deps: Arc<Deps>,
     pub(super) holder: String,
     pub(super) recipes: Arc<Recipes>,
+    pub(super) asked: Asked,
+}
+
+/// When machines of a version were asked for last.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Asked(Arc<Mutex<HashMap<Version, DateTime<Utc>>>>);
+
+impl Asked {
+    pub(super) fn at(&self, version: Version) -> Option<DateTime<Utc>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&version).copied()
+    }
+
+    pub(super) fn note(&self, version: Version, now: DateTime<Utc>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(version, now);
+    }
 }
 
 /// A batch under our lease.
@@ -72,7 +88,7 @@ impl From<HeldRow> for Held {
 
 impl Placer {
     pub(crate) fn new(deps: Arc<Deps>, holder: &str) -> Self {
-        Self { deps, holder: holder.to_owned(), recipes: Arc::new(Recipes::new()) }
+        Self { deps, holder: holder.to_owned(), recipes: Arc::new(Recipes::new()), asked: Asked::default() }
     }
 
     /// Places until `shutdown`; then finishes the calls in hand, or hands their batches over.

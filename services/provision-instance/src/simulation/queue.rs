@@ -47,6 +47,7 @@ impl World {
                 oldest: at,
                 newest: at,
                 head: rank,
+                asked_at: None,
             });
             group.count += 1;
             (group.oldest, group.newest) = (group.oldest.min(at), group.newest.max(at));

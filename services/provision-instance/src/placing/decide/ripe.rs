@@ -4,13 +4,15 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 /// A batch is formed when nobody has come for this long …
 const IDLE: TimeDelta = TimeDelta::milliseconds(35);
-/// … in a crowd for this long, for admissions that share a transaction are seen only once it has been committed …
+/// … in a crowd, or when an equal call left [`LATELY`], for this long, for admissions that share a transaction are seen only once it has been committed …
 const IDLE_IN_A_CROWD: TimeDelta = TimeDelta::milliseconds(150);
 /// … or when the first has waited for this long …
 const LONGEST: TimeDelta = TimeDelta::milliseconds(250);
 /// … where a crowd streams in, for this long: a class of a thousand takes most of a second to arrive, and AWS refills
 /// two calls a second, so that a call which takes half of them costs everybody more than it gains the first …
 const LONGEST_IN_A_CROWD: TimeDelta = TimeDelta::seconds(1);
+/// What comes so soon after an equal call is mostly a class that begins to click; AWS refills one call in this time.
+const LATELY: TimeDelta = TimeDelta::milliseconds(500);
 /// So many within [`LONGEST`] are a crowd.
 const CROWD: u32 = 64;
 /// … or when it is as large as one `RunInstances` may be.
@@ -40,6 +42,8 @@ pub(crate) struct Group {
     pub(crate) newest: DateTime<Utc>,
     /// Who of the group is served first.
     pub(crate) head: Rank,
+    /// When an equal call left last, as far as this replica knows.
+    pub(crate) asked_at: Option<DateTime<Utc>>,
 }
 
 /// Where a machine stands in the queue: the smaller, the sooner.
@@ -55,7 +59,9 @@ pub(crate) struct Rank {
 
 /// Whether a group is ripe. An arrival from the future (a clock that was set back) holds nobody up.
 pub(crate) fn ripeness(group: &Group, now: DateTime<Utc>) -> Ripeness {
+    let lately = group.asked_at.is_some_and(|asked_at| asked_at <= now && group.oldest <= asked_at + LATELY);
     let (idle, longest) = match group.count {
+        ..CROWD if lately => (IDLE_IN_A_CROWD, LONGEST),
         ..CROWD => (IDLE, LONGEST),
         CROWD.. => (IDLE_IN_A_CROWD, LONGEST_IN_A_CROWD),
     };
@@ -102,7 +108,7 @@ mod tests {
 
     fn group(count: u32, oldest: i64, newest: i64) -> Group {
         let head = Rank { pool: false, turn: 0, enqueued_at: at(oldest) };
-        Group { count, oldest: at(oldest), newest: at(newest), head }
+        Group { count, oldest: at(oldest), newest: at(newest), head, asked_at: None }
     }
 
     #[test]
@@ -121,6 +127,15 @@ mod tests {
         assert_eq!(ripeness(&group(CROWD, 0, 249), at(284)), Ripeness::NotBefore(at(399)));
         assert_eq!(ripeness(&group(CROWD, 0, 249), at(399)), Ripeness::Ripe, "the last has come");
         assert_eq!(ripeness(&group(CROWD, 0, 999), at(1000)), Ripeness::Ripe, "but not for ever");
+    }
+
+    #[test]
+    fn after_an_equal_call_more_are_waited_for() {
+        let after = |asked_at| Group { asked_at: Some(at(asked_at)), ..group(2, 1000, 1010) };
+        assert_eq!(ripeness(&after(900), at(1045)), Ripeness::NotBefore(at(1160)));
+        assert_eq!(ripeness(&after(900), at(1160)), Ripeness::Ripe);
+        assert_eq!(ripeness(&after(499), at(1045)), Ripeness::Ripe, "that was another click");
+        assert_eq!(ripeness(&after(9000), at(1045)), Ripeness::Ripe, "the clock was set back");
     }
 
     #[test]
