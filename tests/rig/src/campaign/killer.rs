@@ -22,6 +22,9 @@ const ACTIONS: [&str; 6] = [
 /// How long one that is to die at a point may take to come to it.
 const TO_ITS_POINT: Duration = Duration::from_millis(1500);
 
+/// So many replicas work at a time: whoever comes when they are more replaces one that has gone.
+const MOST: usize = 5;
+
 /// The names of the crash points.
 fn points() -> Vec<&'static str> {
     let named = POINTS.lines().filter_map(|line| line.strip_prefix("    ")?.strip_suffix("\","));
@@ -40,6 +43,8 @@ pub(super) struct Killer {
     armed: Vec<(ReplicaId, Instant)>,
     /// Taken out of service until then.
     away: Option<(ReplicaId, Instant)>,
+    /// Taken out of service for good.
+    gone: Vec<ReplicaId>,
     pub(super) kills: usize,
     pub(super) deaths_at_points: usize,
     pub(super) faults: usize,
@@ -48,7 +53,16 @@ pub(super) struct Killer {
 impl Killer {
     pub(super) fn new(rng: StdRng) -> Self {
         let points = points();
-        Self { rng, points, armed: vec![], away: None, kills: 0, deaths_at_points: 0, faults: 0 }
+        Self {
+            rng,
+            points,
+            armed: vec![],
+            away: None,
+            gone: vec![],
+            kills: 0,
+            deaths_at_points: 0,
+            faults: 0,
+        }
     }
 
     /// Kills until there were `kills` deaths, or until `end`.
@@ -70,6 +84,9 @@ impl Killer {
     pub(super) async fn leave(&mut self, rig: &mut Rig) -> anyhow::Result<()> {
         rig.control().clear_faults().await?;
         for id in rig.replica_ids() {
+            if self.gone.contains(&id) {
+                continue;
+            }
             rig.replica_mut(id).set("CLOUDAPP_CRASH_AT", None);
             if self.armed.iter().any(|(armed, _)| *armed == id) {
                 rig.replica_mut(id).kill();
@@ -151,12 +168,16 @@ impl Killer {
         Ok(())
     }
 
-    /// Adds a replica now and then, and takes one away for a while.
+    /// Adds a replica now and then, and takes one away for a while or for good.
     async fn come_and_go(&mut self, rig: &mut Rig) -> anyhow::Result<()> {
         match self.away {
             Some((id, until)) if Instant::now() > until => {
                 self.away = None;
-                self.start(rig, id).await?;
+                if rig.replica_ids().len() - self.gone.len() > MOST {
+                    self.gone.push(id);
+                } else {
+                    self.start(rig, id).await?;
+                }
             }
             None if self.rng.random_bool(0.05) => {
                 let id = rig.add_replica(&[]).await?;
