@@ -191,6 +191,27 @@ async fn while_the_services_are_away_pages_say_so_and_nobody_is_signed_out() {
     browser.get(&path).await.hides("Nothing is lost");
 }
 
+/// A load balancer's own words about the trace are taken, the browser's are not.
+#[tokio::test]
+async fn a_page_is_in_the_trace_that_the_load_balancer_named() {
+    let site = site().await;
+    let browser = site.signed_in("ada@example.com").await;
+    let trace = async |xray: &str| {
+        let request = http::Request::get("/")
+            .header("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+            .header("x-amzn-trace-id", xray)
+            .body(axum::body::Body::empty())
+            .unwrap();
+        browser.clone().send(request).await.header("x-trace-id").to_owned()
+    };
+    assert_eq!(trace("Root=1-67891233-abcdef012345678912345678").await, "67891233abcdef012345678912345678");
+    let with_a_browsers = "Self=1-67891234-12456789abcdef0123456789;\
+                           Root=1-11111111-222222222222222222222222;Parent=3333333333333333;Sampled=1";
+    assert_eq!(trace(with_a_browsers).await, "6789123412456789abcdef0123456789");
+    let fresh = trace("nonsense").await;
+    assert!(fresh.len() == 32 && fresh != "0af7651916cd43dd8448eb211c80319c", "{fresh}");
+}
+
 #[tokio::test]
 async fn what_happens_soon_is_said_with_the_way_out() {
     let site = site().await;

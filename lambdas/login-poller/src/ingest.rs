@@ -101,3 +101,32 @@ async fn store(pool: &PgPool, login: &LoginMessage, clock: &dyn Clock) -> Result
     .await?;
     Ok(stored.rows_affected() > 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As SQS hands a message to a Lambda: what its sender said beside it, in either language.
+    #[test]
+    fn a_message_is_in_the_trace_that_its_sender_said() {
+        let record = |change: Value| {
+            let mut record: Value =
+                serde_json::from_str(include_str!("../tests/events/sqs_record.json")).unwrap();
+            for (name, value) in change.as_object().unwrap() {
+                record[name] = value.clone();
+            }
+            serde_json::from_value::<SqsMessage>(record).unwrap()
+        };
+        let header = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
+        let of_aws = json!({ "attributes": { "ApproximateReceiveCount": "1", "AWSTraceHeader": header } });
+        let said = trace(&record(of_aws.clone())).unwrap();
+        assert_eq!(said.to_string(), "00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-01");
+
+        let ours = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let attribute = json!({ "stringValue": ours, "dataType": "String" });
+        let mut both = of_aws;
+        both["messageAttributes"] = json!({ "traceparent": attribute });
+        assert_eq!(trace(&record(both)).unwrap().to_string(), ours, "ours counts first");
+        assert_eq!(trace(&record(json!({}))), None);
+    }
+}

@@ -125,6 +125,60 @@ async fn ends_in_its_trace(
     .await;
 }
 
+/// A rig whose replica sends its spans quickly.
+async fn traced(collector: &Collector) -> (Rig, ReplicaId, ConfigurationId) {
+    let programs = Programs::multi_call(env!("CARGO_BIN_EXE_cloudapp-under-test"));
+    let options = RigOptions::new(programs)
+        .with_replica("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url())
+        .with_replica("OTEL_BSP_SCHEDULE_DELAY", "100");
+    let mut rig = Rig::start(options).await.expect("the rig starts");
+    let configuration = rig.publish(serde_json::json!({})).await.expect("a configuration");
+    let replica = rig.add_replica(&[]).await.expect("a replica");
+    (rig, replica, configuration)
+}
+
+/// Load balancers and API Gateway give a trace a name and no more: the trace begins here, under that name, and goes on
+/// as one that a caller began. Each of AWS's headers is as AWS's documentation shows it.
+#[tokio::test]
+async fn a_trace_goes_by_the_name_that_aws_gave_it() {
+    let collector = Collector::start().await;
+    let (rig, replica, configuration) = traced(&collector).await;
+    let token = rig.user("user-1").expect("a token");
+    let request = serde_json::json!({ "configuration_id": configuration, "ssh_public_key": PUBLIC_KEY });
+    let client = cloudapp_rig::http_client(Duration::from_secs(30)).expect("a client");
+    let ask = async |xray: &str| {
+        let asked = client
+            .post(format!("{}/api/instances", rig.replica(replica).url()))
+            .bearer_auth(&token)
+            .header("idempotency-key", xray.replace([';', '='], "-"))
+            .header("x-amzn-trace-id", xray)
+            .json(&request);
+        let answer = asked.send().await.expect("an answer");
+        assert_eq!(answer.status().as_u16(), 202);
+        answer.headers()["x-trace-id"].to_str().expect("text").to_owned()
+    };
+    let cases = [
+        ("Root=1-67891233-abcdef012345678912345678", "67891233abcdef012345678912345678", ""),
+        (
+            "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1",
+            "5759e988bd862e3fe1be46a994272793",
+            "53995c3f42cd8ad8",
+        ),
+    ];
+    for (header, id, parent) in cases {
+        assert_eq!(ask(header).await, id, "{header}");
+        let of_this = async |name: &str| {
+            eventually_some("a span of the trace", async || {
+                collector.of(id).into_iter().find(|span| span.name == name)
+            })
+            .await
+        };
+        assert_eq!(of_this("POST /api/instances").await.parent, parent, "{header}");
+        assert_eq!(of_this("ec2:RunInstances").await.attributes["outcome"], "ok", "{header}");
+        of_this("sqs:SendMessageBatch").await;
+    }
+}
+
 /// A batch for several hangs on the first one's trace and names the others'. A process that dies takes its last spans
 /// along, but not the trace: whoever goes on is in it.
 #[tokio::test]

@@ -52,12 +52,9 @@ pub fn router(app: App, readiness: Arc<dyn Readiness>, metrics: PrometheusHandle
         .layer(CompressionLayer::new())
 }
 
-/// A trace begins here: what a browser says about one is not taken, or anybody could have theirs recorded, or write into
-/// somebody else's.
+/// A trace begins here, under the name that the load balancer gave it.
 async fn begin_trace(mut request: Request) -> Request {
-    for name in [cloudapp_trace::TRACEPARENT, cloudapp_trace::XRAY] {
-        request.headers_mut().remove(name);
-    }
+    cloudapp_trace::only_the_balancers(request.headers_mut());
     request
 }
 

@@ -164,7 +164,7 @@ impl Browser {
         assert!(self.cookies.keys().any(|name| name.ends_with("cloudapp")), "{email} could not sign in");
     }
 
-    async fn send(&mut self, mut request: Request<Body>) -> Page {
+    pub async fn send(&mut self, mut request: Request<Body>) -> Page {
         let cookies: Vec<String> =
             self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         if !cookies.is_empty() {

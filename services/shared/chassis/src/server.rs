@@ -10,7 +10,6 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use cloudapp_contract::ProblemCode;
 use cloudapp_domain::{Clock, EventId};
-use cloudapp_trace::TraceContext;
 use http::{HeaderValue, Method};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -69,8 +68,9 @@ pub fn with_layers(router: Router, clock: Arc<dyn Clock>) -> Router {
 }
 
 async fn observe(clock: Arc<dyn Clock>, request: Request, next: Next) -> Response {
-    // In a Lambda, its runtime knows of a trace where the request itself names none.
-    let arriving = cloudapp_trace::arriving(request.headers()).or_else(cloudapp_trace::current);
+    // In a Lambda, its runtime knows of a place in a trace where the request itself names none.
+    let parent = cloudapp_trace::arriving(request.headers()).or_else(cloudapp_trace::current);
+    let named = cloudapp_trace::named(request.headers());
     let route = request
         .extensions()
         .get::<MatchedPath>()
@@ -103,13 +103,13 @@ async fn observe(clock: Arc<dyn Clock>, request: Request, next: Next) -> Respons
         }
         response
     };
-    // While nothing is exported, a request that came without a trace gets one all the same, for its log lines and
-    // for problems.
-    let parent = arriving.or_else(|| {
-        let fresh = || EventId::new(clock.as_ref()).as_uuid().into_bytes();
-        if cloudapp_trace::exporting() { None } else { TraceContext::rooted(fresh(), false) }
-    });
-    cloudapp_trace::within(span, parent, serving).await
+    if parent.is_some() {
+        return cloudapp_trace::within(span, parent, serving).await;
+    }
+    // A request that came without a trace gets one, also while nothing is exported: for its log lines and for problems.
+    let fresh = || EventId::new(clock.as_ref()).as_uuid().into_bytes();
+    let id = named.or_else(|| if cloudapp_trace::exporting() { None } else { Some(fresh()) });
+    cloudapp_trace::begin(span, id, serving).await
 }
 
 /// The request's span. What only an exporter reads costs nothing while there is none.

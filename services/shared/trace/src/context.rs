@@ -44,30 +44,22 @@ impl TraceContext {
     }
 
     /// Reads `X-Amzn-Trace-Id` (AWS X-Ray, "Tracing header"): `Root=1-{8}-{24};Parent={16};Sampled=1`. `None` without
-    /// a parent: load balancers put in a root alone, on which nothing can hang.
+    /// a parent, on which something could hang: see [`crate::named`].
     #[must_use]
     pub fn from_xray(header: &str) -> Option<Self> {
-        let field = |name: &str| {
-            let mut pairs = header.split(';').filter_map(|pair| pair.trim().split_once('='));
-            pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
-        };
-        let mut root = field("Root")?.split('-');
-        let (version, time, rest) = (root.next()?, root.next()?, root.next()?);
-        let well_formed = version == "1" && time.len() == 8 && rest.len() == 24 && root.next().is_none();
-        let (trace, span) = (format!("{time}{rest}"), field("Parent")?);
-        if !well_formed || !is_hex(&trace, 32) || !is_hex(span, 16) {
+        let (trace, span) = (xray_id(header, "Root")?, xray_field(header, "Parent")?);
+        if !is_hex(span, 16) {
             return None;
         }
-        let trace = u128::from_str_radix(&trace, 16).ok()?;
-        Self::new(trace, u64::from_str_radix(span, 16).ok()?, field("Sampled") == Some("1"))
+        let sampled = xray_field(header, "Sampled") == Some("1");
+        Self::new(u128::from_be_bytes(trace), u64::from_str_radix(span, 16).ok()?, sampled)
     }
 
     /// As `X-Amzn-Trace-Id`.
     #[must_use]
     pub fn xray(&self) -> String {
-        let trace = self.trace_id();
-        let (time, rest) = trace.split_at(8);
-        format!("Root=1-{time}-{rest};Parent={:016x};Sampled={}", self.span, u8::from(self.sampled))
+        let root = xray_root(self.trace.to_be_bytes());
+        format!("{root};Parent={:016x};Sampled={}", self.span, u8::from(self.sampled))
     }
 
     pub(crate) fn of(context: &opentelemetry::Context) -> Option<Self> {
@@ -108,6 +100,30 @@ impl FromStr for TraceContext {
         let flags = u8::from_str_radix(flags, 16).map_err(|_| InvalidTraceContext)?;
         Self::new(trace, span, flags & 1 == 1).ok_or(InvalidTraceContext)
     }
+}
+
+/// The field of `X-Amzn-Trace-Id` that names a trace.
+pub(crate) fn xray_root(id: [u8; 16]) -> String {
+    let trace = format!("{:032x}", u128::from_be_bytes(id));
+    let (time, rest) = trace.split_at(8);
+    format!("Root=1-{time}-{rest}")
+}
+
+/// A field of `X-Amzn-Trace-Id`; its parts may stand in any order, and others beside them.
+fn xray_field<'a>(header: &'a str, name: &str) -> Option<&'a str> {
+    let mut pairs = header.split(';').filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
+}
+
+/// The trace's id in a field of `X-Amzn-Trace-Id`, `1-{8}-{24}`; `None` for zeros.
+pub(crate) fn xray_id(header: &str, name: &str) -> Option<[u8; 16]> {
+    let (version, id) = xray_field(header, name)?.split_once('-')?;
+    let (time, rest) = id.split_once('-')?;
+    if version != "1" || !is_hex(time, 8) || !is_hex(rest, 24) {
+        return None;
+    }
+    let trace = u128::from_str_radix(&format!("{time}{rest}"), 16).ok()?;
+    (trace != 0).then(|| trace.to_be_bytes())
 }
 
 /// The standard wants small letters.

@@ -11,7 +11,7 @@ static EXPORTING: AtomicBool = AtomicBool::new(false);
 
 tokio::task_local! {
     /// Where we are while spans are not exported; while they are, this knows only the trace.
-    static HERE: Option<TraceContext>;
+    pub(crate) static HERE: Option<TraceContext>;
 }
 
 /// Whether this process's spans are exported.
@@ -54,6 +54,14 @@ pub fn follow(span: &Span, parents: &[TraceContext]) {
     // Refused only where there is no such span, because a filter leaves it out.
     drop(span.set_parent(opentelemetry::Context::new().with_remote_span_context(first.remote())));
     for other in others {
+        link(span, *other);
+    }
+}
+
+/// Names on a span another trace that has to do with it, although neither leads to the other. Does nothing while spans
+/// are not exported.
+pub fn link(span: &Span, other: TraceContext) {
+    if exporting() {
         span.add_link(other.remote());
     }
 }

@@ -9,7 +9,9 @@
 mod context;
 mod current;
 mod headers;
+mod root;
 
 pub use context::{InvalidTraceContext, TraceContext};
-pub use current::{current, exporting, follow, set_exporting, within};
-pub use headers::{TRACEPARENT, XRAY, arriving, leaving};
+pub use current::{current, exporting, follow, link, set_exporting, within};
+pub use headers::{TRACEPARENT, XRAY, arriving, leaving, named, only_the_balancers};
+pub use root::{begin, wanted_id};

@@ -4,10 +4,12 @@
 
 use std::sync::{Arc, Mutex};
 
-use cloudapp_trace::{TRACEPARENT, TraceContext, current, follow, leaving, set_exporting, within};
-use opentelemetry::trace::TracerProvider as _;
+use cloudapp_trace::{
+    TRACEPARENT, TraceContext, begin, current, follow, leaving, link, set_exporting, wanted_id, within,
+};
+use opentelemetry::trace::{SpanId, TraceId, TracerProvider as _};
 use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData, SpanExporter};
+use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator, SdkTracerProvider, SpanData, SpanExporter};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -22,6 +24,20 @@ impl SpanExporter for Kept {
     }
 }
 
+/// As a process's exporter makes them.
+#[derive(Debug)]
+struct Ids(RandomIdGenerator);
+
+impl IdGenerator for Ids {
+    fn new_trace_id(&self) -> TraceId {
+        wanted_id().unwrap_or_else(|| self.0.new_trace_id())
+    }
+
+    fn new_span_id(&self) -> SpanId {
+        self.0.new_span_id()
+    }
+}
+
 fn parent(n: u8) -> TraceContext {
     TraceContext::rooted([n; 16], true).unwrap()
 }
@@ -30,7 +46,10 @@ fn parent(n: u8) -> TraceContext {
 #[tokio::test]
 async fn spans_hang_together_across_what_is_not_one_call() {
     let exporter = Kept::default();
-    let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone()).build();
+    let provider = SdkTracerProvider::builder()
+        .with_simple_exporter(exporter.clone())
+        .with_id_generator(Ids(RandomIdGenerator::default()))
+        .build();
     let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
     tracing_subscriber::registry().with(layer).init();
     set_exporting();
@@ -47,7 +66,19 @@ async fn spans_hang_together_across_what_is_not_one_call() {
     many.in_scope(|| assert_eq!(current().unwrap().trace_id(), parent(2).trace_id()));
     drop(many);
 
+    let named = begin(tracing::info_span!("named"), Some([9; 16]), async {
+        link(&tracing::Span::current(), parent(5));
+        current().unwrap()
+    })
+    .await;
+    assert_eq!((named.trace_id(), named.is_sampled()), (parent(9).trace_id(), true));
+    let unnamed = begin(tracing::info_span!("unnamed"), None, async { current().unwrap() }).await;
+    assert_ne!(unnamed.trace_id(), named.trace_id(), "a name is for one trace");
+
     let spans = exporter.0.lock().unwrap();
+    let named = spans.iter().find(|span| span.name == "named").unwrap();
+    assert_eq!(named.parent_span_id, SpanId::INVALID, "it hangs on nothing");
+    assert_eq!(named.links[0].span_context.trace_id().to_string(), parent(5).trace_id());
     let batch = spans.iter().find(|span| span.name == "batch").unwrap();
     let links: Vec<String> =
         batch.links.iter().map(|link| link.span_context.trace_id().to_string()).collect();

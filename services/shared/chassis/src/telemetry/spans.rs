@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use async_trait::async_trait;
-use opentelemetry::trace::TracerProvider as _;
+use opentelemetry::trace::{SpanId, TraceId, TracerProvider as _};
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::SdkTracerProvider;
+use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator, SdkTracerProvider};
 use tokio::runtime::Handle;
 use tracing_subscriber::{Layer, Registry};
 use url::Url;
@@ -40,10 +40,27 @@ pub(super) fn provider(name: &'static str, collector: &Url) -> anyhow::Result<Sd
         Some(_) => resource,
         None => resource.with_service_name(format!("cloudapp-{name}")),
     };
-    let provider =
-        SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource.build()).build();
+    let provider = SdkTracerProvider::builder()
+        .with_batch_exporter(exporter)
+        .with_resource(resource.build())
+        .with_id_generator(Ids::default())
+        .build();
     let _ = PROVIDER.set(provider.clone());
     Ok(provider)
+}
+
+/// Calls a trace as AWS's parts on the way have called it already, or as chance will have it.
+#[derive(Debug, Default)]
+struct Ids(RandomIdGenerator);
+
+impl IdGenerator for Ids {
+    fn new_trace_id(&self) -> TraceId {
+        cloudapp_trace::wanted_id().unwrap_or_else(|| self.0.new_trace_id())
+    }
+
+    fn new_span_id(&self) -> SpanId {
+        self.0.new_span_id()
+    }
 }
 
 /// Makes spans of `tracing`'s.
