@@ -15,7 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("cloudapp-coalesce", &[]),
     ("cloudapp-database", &["aws", "chassis", "coalesce", "domain"]),
     ("cloudapp-workflow", &["coalesce", "domain", "trace"]),
-    ("cloudapp-aws-calls", &[]),
+    ("cloudapp-aws-calls", &["trace"]),
     ("cloudapp-aws", &["aws-calls", "domain", "trace"]),
     ("cloudapp-ec2", &["aws-calls", "domain"]),
     ("cloudapp-ssh-ca", &["domain"]),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use cloudapp_contract::instance::{Accepted, CreateInstance};
 use cloudapp_domain::{ConfigurationId, ExecutionState};
+use cloudapp_ec2_simulator::Fault;
 use cloudapp_rig::{PUBLIC_KEY, Programs, ReplicaId, Rig, RigOptions};
 use cloudapp_tests::{Browser, Collector, Stack, eventually, eventually_some, new_account};
 use cloudapp_trace::TraceContext;
@@ -135,6 +136,29 @@ async fn traced(collector: &Collector) -> (Rig, ReplicaId, ConfigurationId) {
     let configuration = rig.publish(serde_json::json!({})).await.expect("a configuration");
     let replica = rig.add_replica(&[]).await.expect("a replica");
     (rig, replica, configuration)
+}
+
+/// What AWS's support asks for stands on the span of a call that AWS refused, and nothing that AWS said beyond that.
+#[tokio::test]
+async fn a_refused_call_says_what_support_asks_for_and_no_more() {
+    const SAID: &str = "Encoded authorization failure message: 4YnGLaEfcjGTsTbtV7wzVm";
+    let collector = Collector::start().await;
+    let (rig, replica, configuration) = traced(&collector).await;
+    let refusal =
+        Fault { message: Some(SAID.to_owned()), ..Fault::error("RunInstances", "UnauthorizedOperation") };
+    rig.control().add_fault(&refusal).await.expect("a fault");
+    create(&rig, replica, configuration, 1).await;
+    let refused = eventually_some("the call's span", async || {
+        let spans = collector.of(&trace(1).trace_id());
+        spans.into_iter().find(|span| span.name == "ec2:RunInstances")
+    })
+    .await;
+    let said = |name: &str| refused.attributes.get(name).map(String::as_str);
+    assert_eq!(said("outcome"), Some("refused"));
+    assert_eq!(said("error.code"), Some("UnauthorizedOperation"));
+    assert_eq!(said("http.response.status_code"), Some("403"));
+    assert_eq!(said("aws.request_id").map(str::len), Some(36), "{refused:?}");
+    assert!(!format!("{refused:?}").contains("4YnGLaEfcjGTsTbtV7wzVm"), "{refused:?}");
 }
 
 /// Load balancers and API Gateway give a trace a name and no more: the trace begins here, under that name, and goes on

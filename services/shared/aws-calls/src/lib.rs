@@ -1,4 +1,7 @@
-//! What every call to AWS has, whatever the service: a span with its name, tries and outcome, and a measurement.
+//! What every call to AWS has, whatever the service: a measurement, the trace that it belongs to in its headers, and,
+//! where spans are exported, a span with its name, tries and outcome. The span of a call that failed says what AWS's
+//! support asks for: the error's code, the HTTP status and the request's id; never what the service said beyond that,
+//! which may quote what no trace may hold.
 //!
 //! [`Observed`] goes into each SDK client as an interceptor; [`refused`] adds the service's error code where an adapter
 //! reads it, for only there its type is known.
@@ -9,13 +12,14 @@ use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::{
     BeforeDeserializationInterceptorContextMut, BeforeSerializationInterceptorContextRef,
-    BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef,
+    BeforeTransmitInterceptorContextMut, FinalizerInterceptorContextRef,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, Metadata};
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::client::retries::RequestAttempts;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use metrics::{Unit, describe_histogram};
 use tracing::Span;
 use tracing::field::Empty;
@@ -26,6 +30,12 @@ pub const CALL: &str = "cloudapp_aws_call_seconds";
 
 /// Waits for as long as it is told to: its duration says nothing, and outside a trace its spans would be noise.
 const LONG_POLL: &str = "ReceiveMessage";
+
+/// X-Ray's header.
+const XRAY: &str = "x-amzn-trace-id";
+
+/// Where services write the request's id.
+const REQUEST_ID: [&str; 2] = ["x-amzn-requestid", "x-amz-request-id"];
 
 /// Describes what is measured to the recorder.
 pub fn describe() {
@@ -87,31 +97,30 @@ impl Intercept for Observed {
         if operation == LONG_POLL {
             return Ok(());
         }
-        let name = format!("{service}:{operation}");
-        let span = tracing::info_span!(
-            "aws",
-            aws.call = name,
-            otel.name = name,
-            otel.kind = "client",
-            rpc.system = "aws-api",
-            attempts = Empty,
-            outcome = Empty,
-            error.code = Empty,
-            otel.status_code = Empty,
-        );
+        // Nobody is ever inside it, so only an exporter would read it.
+        let span = if cloudapp_trace::exporting() { span(&service, &operation) } else { Span::none() };
         let call = Call { started: Instant::now(), service, operation, outcome: "cut_off", span };
         state.interceptor_state().store_put(call);
         Ok(())
     }
 
-    fn read_before_transmit(
+    /// Signatures leave X-Ray's header out, for it changes on the way.
+    fn modify_before_transmit(
         &self,
-        _: &BeforeTransmitInterceptorContextRef<'_>,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
         _: &RuntimeComponents,
         state: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        if let (Some(call), Some(attempts)) = (state.load::<Call>(), state.load::<RequestAttempts>()) {
+        let Some(call) = state.load::<Call>() else { return Ok(()) };
+        if let Some(attempts) = state.load::<RequestAttempts>() {
             call.span.record("attempts", attempts.attempts());
+        }
+        let headers = context.request_mut().headers_mut();
+        // In a Lambda the SDK passes Lambda's own on, by which Lambda also notices circles.
+        if headers.get(XRAY).is_none()
+            && let Some(here) = call.span.in_scope(cloudapp_trace::current)
+        {
+            headers.insert(XRAY, here.xray());
         }
         Ok(())
     }
@@ -140,15 +149,38 @@ impl Intercept for Observed {
                 Some(Err(error)) if error.is_operation_error() => "refused",
                 _ => "failed",
             };
+            if let Some(response) = context.response().filter(|_| call.outcome != "ok") {
+                call.span.record("http.response.status_code", response.status().as_u16());
+                if let Some(id) = REQUEST_ID.iter().find_map(|name| response.headers().get(*name)) {
+                    call.span.record("aws.request_id", id);
+                }
+            }
         }
         Ok(())
     }
 }
 
+fn span(service: &str, operation: &str) -> Span {
+    let name = format!("{service}:{operation}");
+    tracing::info_span!(
+        "aws",
+        aws.call = name,
+        otel.name = name,
+        otel.kind = "client",
+        rpc.system = "aws-api",
+        attempts = Empty,
+        outcome = Empty,
+        error.code = Empty,
+        http.response.status_code = Empty,
+        aws.request_id = Empty,
+        otel.status_code = Empty,
+    )
+}
+
 /// Says on the span of the call why the service refused it.
-pub fn refused<E>(error: &SdkError<E, HttpResponse>, code: Option<&str>) {
-    let (SdkError::ServiceError(refusal), Some(code)) = (error, code) else { return };
-    if let Some(OfCall(span)) = refusal.raw().extension::<OfCall>() {
+pub fn refused<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) {
+    let SdkError::ServiceError(refusal) = error else { return };
+    if let (Some(OfCall(span)), Some(code)) = (refusal.raw().extension::<OfCall>(), refusal.err().code()) {
         span.record("error.code", code);
     }
 }

@@ -39,7 +39,7 @@ impl AwsError {
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
     {
         let code = error.code().map(str::to_owned);
-        cloudapp_aws_calls::refused(&error, code.as_deref());
+        cloudapp_aws_calls::refused(&error);
         let retryable = match &error {
             SdkError::ServiceError(refusal) => {
                 refusal.raw().status().as_u16() >= 500

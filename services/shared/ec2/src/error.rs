@@ -137,7 +137,7 @@ pub(crate) fn from_sdk<E>(effect: Effect, error: &SdkError<E, HttpResponse>) -> 
 where
     E: ProvideErrorMetadata + StdError + 'static,
 {
-    cloudapp_aws_calls::refused(error, error.code());
+    cloudapp_aws_calls::refused(error);
     let reached = reached(error);
     let code = error.code().unwrap_or_default();
     let message = error.message().map_or_else(|| chain(error), str::to_owned);

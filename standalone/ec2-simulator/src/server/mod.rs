@@ -12,6 +12,7 @@ use axum::{
     routing::post,
 };
 use connection::{BreakableListener, Breaker};
+use http::HeaderName;
 use http::header::CONTENT_TYPE;
 use tokio::{net::TcpListener, time::sleep};
 
@@ -23,7 +24,7 @@ use crate::{
     ledger::LedgerEntry,
     model::region::Moment,
     simulator::{self, Shared},
-    wire::{error::Ec2Error, request::Request},
+    wire::{error::Ec2Error, request::Request, response::request_id},
 };
 
 /// User data in base64 and form encoding stay well below.
@@ -135,6 +136,13 @@ fn outcome(result: &Result<Answer, Ec2Error>, fault: Option<&Fault>) -> String {
     }
 }
 
+/// The request's id stands in a header and in the document, as at EC2: clients read the one or the other.
 fn refuse(error: &Ec2Error) -> Response {
-    (error.status, [(CONTENT_TYPE, "text/xml;charset=UTF-8")], error.body()).into_response()
+    let id = request_id();
+    let body = error.body(&id);
+    let headers = [
+        (CONTENT_TYPE, "text/xml;charset=UTF-8".to_owned()),
+        (HeaderName::from_static("x-amzn-requestid"), id),
+    ];
+    (error.status, headers, body).into_response()
 }

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use super::response::{Xml, request_id};
+use super::response::Xml;
 
 /// A refusal, as EC2 words it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,14 +45,14 @@ impl Ec2Error {
         )
     }
 
-    /// The XML document of the answer.
-    pub(crate) fn body(&self) -> String {
+    /// The XML document of the answer to the request with this id.
+    pub(crate) fn body(&self, request_id: &str) -> String {
         let mut xml = Xml::bare("Response");
         xml.list("Errors", "Error", [self], |xml, error| {
             xml.text("Code", &error.code);
             xml.text("Message", &error.message);
         });
-        xml.text("RequestID", &request_id());
+        xml.text("RequestID", request_id);
         xml.finish()
     }
 }
@@ -78,10 +78,10 @@ mod tests {
 
     #[test]
     fn the_error_document_has_the_shape_that_clients_parse() {
-        let body = Ec2Error::new("Some.Code", "less < more").body();
+        let body = Ec2Error::new("Some.Code", "less < more").body("id-1");
         let start = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response><Errors><Error><Code>Some.Code</Code>\
-                     <Message>less &lt; more</Message></Error></Errors><RequestID>";
-        assert!(body.starts_with(start), "{body}");
+                     <Message>less &lt; more</Message></Error></Errors><RequestID>id-1</RequestID></Response>";
+        assert_eq!(body, start);
     }
 
     #[test]

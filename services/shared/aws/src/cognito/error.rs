@@ -58,7 +58,7 @@ pub(super) fn from_sdk<E>(
 where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
 {
-    cloudapp_aws_calls::refused(&error, error.code());
+    cloudapp_aws_calls::refused(&error);
     classify(about, error.code().unwrap_or_default(), error.message().unwrap_or_default())
         .unwrap_or_else(|| CognitoError::Unavailable(AwsError::from_sdk(operation, error)))
 }

@@ -6,7 +6,9 @@ use bytes::Bytes;
 use cloudapp_aws::athena::{QueryError, Workgroup, text};
 use cloudapp_aws::kms::SigningKey;
 use cloudapp_aws::s3::{Bucket, Placed};
-use cloudapp_aws::sqs::Queue;
+use cloudapp_aws::sns::Topic;
+use cloudapp_aws::sqs::{Outgoing, Queue};
+use cloudapp_trace::TraceContext;
 use serde_json::{Value, json};
 
 use crate::support::Service;
@@ -147,4 +149,49 @@ async fn results_come_over_all_pages_without_the_header() {
     let text = |text: &str| Some(text.to_owned());
     assert_eq!(found.rows, [[text("monday"), None], [text("day"), text("n")]]);
     assert!(service.asked().iter().all(|asked| asked.operation != "StopQueryExecution"));
+}
+
+async fn within<F: Future>(place: TraceContext, work: F) -> F::Output {
+    cloudapp_trace::within(tracing::Span::none(), Some(place), work).await
+}
+
+/// X-Ray's header on every call, unsigned because it changes on the way; and beside each message, for whoever takes it.
+#[tokio::test]
+async fn a_call_carries_its_trace_and_so_does_a_message() {
+    let (service, config) = Service::start().await;
+    let place: TraceContext = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().unwrap();
+    let xray = "Root=1-0af76519-16cd43dd8448eb211c80319c;Parent=b7ad6b7169203331;Sampled=1";
+    let queue = Queue::new(&config, "http://queue.test/000000000000/login");
+    service.answers(200, &json!({ "Successful": [], "Failed": [] }));
+    let other: TraceContext = "00-11111111111111111111111111111111-2222222222222222-00".parse().unwrap();
+    let messages = [
+        Outgoing { body: "{}".to_owned(), trace: Some(other) },
+        Outgoing { body: "{}".to_owned(), trace: None },
+    ];
+    within(place, queue.send_batch(&messages)).await.unwrap();
+    let asked = service.asked().remove(0);
+    assert_eq!(asked.headers["x-amzn-trace-id"], xray);
+    let signature = asked.headers["authorization"].to_str().unwrap();
+    assert!(!signature.contains("x-amzn-trace-id"), "{signature}");
+    let entries = &asked.body["Entries"];
+    let header = |entry: usize| &entries[entry]["MessageSystemAttributes"]["AWSTraceHeader"]["StringValue"];
+    let of_message = "Root=1-11111111-111111111111111111111111;Parent=2222222222222222;Sampled=0";
+    assert_eq!((header(0), header(1)), (&json!(of_message), &Value::Null), "a message's trace is its own");
+
+    service.answers(200, &json!({ "MessageId": "m" }));
+    within(place, queue.send("{}")).await.unwrap();
+    let asked = service.asked().remove(0);
+    let of_message = &asked.body["MessageSystemAttributes"]["AWSTraceHeader"]["StringValue"];
+    assert_eq!(of_message, &json!(xray));
+
+    let topic = Topic::new(&config, "arn:aws:sns:us-east-1:000000000000:cloudapp-admin");
+    let published =
+        "<PublishResponse><PublishResult><MessageId>m</MessageId></PublishResult></PublishResponse>";
+    service.answers_text(200, published);
+    within(place, topic.publish("a", "b")).await.unwrap();
+    assert_eq!(service.asked().remove(0).headers["x-amzn-trace-id"], xray, "SNS hands it on");
+
+    service.answers(200, &json!({ "Signature": "MAA=" }));
+    SigningKey::new(&config, "alias/ca").sign_digest(&[7; 32]).await.unwrap();
+    assert!(!service.asked().remove(0).headers.contains_key("x-amzn-trace-id"), "outside of a trace");
 }
