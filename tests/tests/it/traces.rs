@@ -7,7 +7,7 @@ use cloudapp_contract::instance::{Accepted, CreateInstance};
 use cloudapp_domain::{ConfigurationId, ExecutionState};
 use cloudapp_ec2_simulator::Fault;
 use cloudapp_rig::{PUBLIC_KEY, Programs, ReplicaId, Rig, RigOptions};
-use cloudapp_tests::{Browser, Collector, Stack, eventually, eventually_some, new_account};
+use cloudapp_tests::{Browser, CollectedSpan, Collector, Stack, eventually, eventually_some, new_account};
 use cloudapp_trace::TraceContext;
 
 use super::user_journey::sign_in;
@@ -136,6 +136,28 @@ async fn traced(collector: &Collector) -> (Rig, ReplicaId, ConfigurationId) {
     let configuration = rig.publish(serde_json::json!({})).await.expect("a configuration");
     let replica = rig.add_replica(&[]).await.expect("a replica");
     (rig, replica, configuration)
+}
+
+/// A machine knows no trace: what it says when it has booted is a trace of its own, which names its launch's.
+#[tokio::test]
+async fn a_boot_report_names_the_trace_of_its_launch() {
+    let collector = Collector::start().await;
+    let (rig, replica, configuration) = traced(&collector).await;
+    let launches = futures::future::join_all([1, 2].map(|n| create(&rig, replica, configuration, n))).await;
+    for (n, launch) in (1..).zip(&launches) {
+        ends_in_its_trace(&rig, replica, &collector, n, launch).await;
+    }
+    let wanted: BTreeSet<Vec<String>> = [1, 2].map(|n| vec![trace(n).trace_id()]).into();
+    eventually("each report is linked to its own launch", wanted, async || {
+        let spans = collector.spans().into_iter();
+        // One that came before EC2 had told which machine it is was refused, and sent again.
+        let taken = |span: &CollectedSpan| {
+            span.attributes.get("http.response.status_code").is_some_and(|status| status == "204")
+        };
+        let reports = spans.filter(|span| span.name == "POST /api/boot-reports" && taken(span));
+        reports.map(|span| span.links).collect::<BTreeSet<_>>()
+    })
+    .await;
 }
 
 /// What AWS's support asks for stands on the span of a call that AWS refused, and nothing that AWS said beyond that.

@@ -3,10 +3,12 @@
 //! * `proof` — which machine speaks, shown by its identity document.
 //! * `text` — what is kept of what it says.
 //! * `taking` — writes reports down, all that come together in one transaction.
+//! * `traces` — whose request a machine boots for.
 
 mod proof;
 mod taking;
 mod text;
+mod traces;
 
 use cloudapp_contract::boot_report::BootOutcome;
 use sqlx::PgExecutor;

@@ -9,12 +9,13 @@ use cloudapp_coalesce::{Bounds, Coalescer, Failed, Job};
 use cloudapp_contract::boot_report::{BootOutcome, BootReport};
 use cloudapp_contract::instance::NoteKind;
 use cloudapp_domain::{BootId, Ec2InstanceId};
+use cloudapp_trace::TraceContext;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::proof::{current, proven};
-use super::{ReportError, text};
+use super::{ReportError, text, traces};
 use crate::deps::Deps;
 use crate::instance::{self, InstanceRecord, Note, note};
 use crate::observe;
@@ -54,13 +55,14 @@ impl BootReports {
         Self(Coalescer::new(Desk(Arc::clone(deps)), BOUNDS))
     }
 
-    /// Takes a report; the first of a boot stays.
+    /// Takes a report; the first of a boot stays. Answers the trace of what the machine boots for, if spans are exported
+    /// and there is one.
     pub(crate) async fn take(
         &self,
         deps: &Deps,
         verifier: &dyn IdentityVerifier,
         report: BootReport,
-    ) -> Result<(), ReportError> {
+    ) -> Result<Option<TraceContext>, ReportError> {
         let proof = (report.identity_document.as_str(), report.identity_signature.as_str());
         let identity = proven(deps, verifier, &report.instance_id, proof)?;
         match self.0.submit(Proven { report, identity }).await {
@@ -75,7 +77,7 @@ impl BootReports {
 impl Job for Desk {
     type Item = Proven;
     /// Whether the report is taken is each machine's own matter; an error is everybody's.
-    type Outcome = Result<(), ReportError>;
+    type Outcome = Result<Option<TraceContext>, ReportError>;
     type Error = ReportError;
 
     async fn handle(&self, proven: &[Proven]) -> Result<Vec<Self::Outcome>, ReportError> {
@@ -84,14 +86,17 @@ impl Job for Desk {
         let known = instance::load_by_ec2_ids(&mut *transaction, &ids).await?;
         let known: HashMap<&str, &InstanceRecord> =
             known.iter().filter_map(|it| Some((it.ec2_id()?.as_str(), it))).collect();
+        let subjects: Vec<Uuid> = known.values().map(|it| it.id().as_uuid()).collect();
+        let traces = traces::of_machines(&mut *transaction, &subjects).await?;
         let mut outcomes = Vec::with_capacity(proven.len());
         let mut reports = Vec::with_capacity(proven.len());
         for proven in proven {
             let instance = known.get(proven.identity.instance_id.as_str()).map(|it| (*it).clone());
-            outcomes.push(
-                current(&self.0, instance, &proven.identity)
-                    .map(|instance| reports.push(Current { instance, proven })),
-            );
+            outcomes.push(current(&self.0, instance, &proven.identity).map(|instance| {
+                let trace = traces.get(&instance.id().as_uuid()).copied();
+                reports.push(Current { instance, proven });
+                trace
+            }));
         }
         let new = self.put(&mut transaction, &reports).await?;
         if !new.is_empty() {

@@ -45,6 +45,9 @@ pub(super) async fn handler(
     State(app): State<App>,
     Json(report): Json<BootReport>,
 ) -> Result<StatusCode, ApiError> {
-    app.boot_reports.take(&app.deps, app.identities.as_ref(), report).await?;
+    // The machine's request is a trace of its own: it names the one that it belongs to.
+    if let Some(launch) = app.boot_reports.take(&app.deps, app.identities.as_ref(), report).await? {
+        cloudapp_trace::link(&tracing::Span::current(), launch);
+    }
     Ok(StatusCode::NO_CONTENT)
 }
