@@ -10,7 +10,7 @@ use crate::deps::Deps;
 use crate::lifetime::Lifetimes;
 use crate::observe::{Consumer, Watch};
 use crate::outbox::{Exporter, Lag, Relay};
-use crate::placing::{OwnerTags, Placer};
+use crate::placing::{Backlog, OwnerTags, Placer};
 use crate::pool::Pools;
 use crate::ports::{EventQueue, EventStore, Noticeboard, Postbox};
 use crate::prune::Pruner;
@@ -41,6 +41,7 @@ pub(crate) fn start(
     let token = shutdown.clone();
     tasks.spawn(async move { worker.run(token).await });
     tasks.spawn(Placer::new(Arc::clone(&deps), &holder).run(shutdown.clone()));
+    tasks.spawn(Backlog::new(Arc::clone(&deps)).run(shutdown.clone()));
     tasks.spawn(OwnerTags::new(Arc::clone(&deps), &holder).run(shutdown.clone()));
     tasks.spawn(Watch::new(Arc::clone(&deps), &holder).run(shutdown.clone()));
     tasks.spawn(Consumer::new(Arc::clone(&deps), outlets.queue).run(shutdown.clone()));

@@ -16,6 +16,7 @@ mod first_sign_in;
 mod fleet_journey;
 mod kill_campaign;
 mod launches;
+mod log_metrics;
 mod login;
 mod observability;
 mod persistence;

@@ -78,6 +78,7 @@ pub(crate) async fn create(
         Answer::Refused(refusal) => {
             if matches!(refusal, Refusal::LimitReached(_)) {
                 metrics::counter!(crate::measures::LIMIT_REFUSALS).increment(1);
+                tracing::info!("a launch is refused by a limit");
             }
             Err(CreateError::Refused(refusal))
         }

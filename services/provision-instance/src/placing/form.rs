@@ -158,11 +158,6 @@ impl Placer {
         )
         .fetch_all(&self.deps.pool)
         .await?;
-        let waiting: i64 = rows.iter().map(|row| row.count).sum();
-        let oldest = rows.iter().map(|row| row.oldest).min();
-        let age = oldest.map_or(0.0, |oldest| (self.deps.clock.now() - oldest).as_seconds_f64().max(0.0));
-        metrics::gauge!(crate::measures::QUEUE).set(waiting as f64);
-        metrics::gauge!(crate::measures::QUEUE_AGE).set(age);
         Ok(rows
             .into_iter()
             .map(|row| {

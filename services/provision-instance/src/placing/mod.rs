@@ -13,10 +13,12 @@
 //! * `settle` — writes down what came of it, for all members in one transaction.
 //! * `recipe` — what a configuration version asks for.
 //! * `line` — who stands where, for those who look on.
+//! * `backlog` — how long the queue is, and how old.
 //! * `tags` — owners' tags, later.
 //! * `attempt`, `memory` — rows of attempts, and of offerings that were refused lately.
 
 mod attempt;
+mod backlog;
 mod batch;
 pub(crate) mod decide;
 mod form;
@@ -35,6 +37,7 @@ use tokio::sync::futures::Notified;
 #[cfg(test)]
 pub(crate) use attempt::client_token;
 pub(crate) use attempt::live_tokens;
+pub(crate) use backlog::Backlog;
 pub(crate) use line::Onlooker;
 pub(crate) use placer::Placer;
 pub(crate) use queue::{Placement, abandon, disown, enqueue, leave, load};
