@@ -50,37 +50,51 @@ impl Relay {
         Self { deps, login, admins }
     }
 
-    /// Carries until `shutdown`.
+    /// Carries until `shutdown`. Each topic by itself: where one's way out hangs, the other's messages do not wait behind
+    /// it.
     pub(crate) async fn run(self, shutdown: CancellationToken) {
+        tokio::join!(self.run_topic(Topic::Login, &shutdown), self.run_topic(Topic::Admin, &shutdown));
+    }
+
+    async fn run_topic(&self, topic: Topic, shutdown: &CancellationToken) {
         while !shutdown.is_cancelled() {
             let next_look = Instant::now() + BETWEEN_LOOKS;
             // An execution that gets on may have written something.
             let mut changes = self.deps.signals.subscribe();
-            match self.carry().await {
+            match self.carry_topic(topic).await {
                 Ok(carried) if carried > 0 => continue,
                 Ok(_) => {}
                 Err(error) => tracing::warn!(%error, "the outbox cannot be read"),
             }
             tokio::select! {
                 () = shutdown.cancelled() => {}
-                _ = changes.recv() => tokio::time::sleep_until(next_look).await,
+                // Users wait for their login details; a notice becomes a mail.
+                _ = changes.recv(), if topic == Topic::Login => tokio::time::sleep_until(next_look).await,
                 () = tokio::time::sleep(POLL) => {}
             }
         }
     }
 
-    /// Sends what is due; how many messages there were.
+    /// Sends what is due, of both topics; how many messages there were. Tests drive delivery by hand.
+    #[cfg(test)]
     pub(crate) async fn carry(&self) -> Result<usize, sqlx::Error> {
+        Ok(self.carry_topic(Topic::Login).await? + self.carry_topic(Topic::Admin).await?)
+    }
+
+    /// Sends what is due; how many messages there were.
+    async fn carry_topic(&self, topic: Topic) -> Result<usize, sqlx::Error> {
         let now = self.deps.clock.now();
+        // That it is no event is said for the index.
         let due: Vec<Due> = sqlx::query_as(
             "update outbox set next_try_at = $1, tries = tries + 1 \
-             where id in (select id from outbox where topic <> 'event' and delivered_at is null \
+             where id in (select id from outbox where topic <> 'event' and topic = $4 and delivered_at is null \
                           and next_try_at <= $2 order by next_try_at limit $3 for update skip locked) \
              returning id, topic, payload, tries, trace_parent",
         )
         .bind(now + IN_HAND)
         .bind(now)
         .bind(ROUND)
+        .bind(topic.as_str())
         .fetch_all(&self.deps.pool)
         .await?;
         if due.is_empty() {
