@@ -11,6 +11,7 @@ use cloudapp_domain::configuration::ConfigurationState;
 use cloudapp_domain::{ExecutionKind, ExecutionState, Failure, FailureCode, Fixer, InstanceState};
 use http::StatusCode;
 use support::sample;
+use support::services::SERVICES;
 use support::start::{add_machine, fragment, now, site};
 
 #[tokio::test]
@@ -175,7 +176,7 @@ async fn while_the_services_are_away_pages_say_so_and_nobody_is_signed_out() {
     let site = site().await;
     let path = add_machine(&site, InstanceState::Ready, 4);
     let mut browser = site.signed_in("ada@example.com").await;
-    site.services.world().away = true;
+    site.services.world().away = SERVICES.to_vec();
     // Each half of the start page stands for itself.
     let home = browser.get("/").await;
     assert_eq!(home.status, StatusCode::OK);
@@ -187,8 +188,61 @@ async fn while_the_services_are_away_pages_say_so_and_nobody_is_signed_out() {
         let balancers = page.text.contains("Temporarily Unavailable</html>");
         assert!(!balancers, "what a load balancer says is not shown");
     }
-    site.services.world().away = false;
+    site.services.world().away.clear();
     browser.get(&path).await.hides("Nothing is lost");
+}
+
+/// A part that is away alone takes only what is its own along: everything else is shown, and what is missing is said.
+#[tokio::test]
+async fn each_service_that_is_away_alone_leaves_the_others_pages_standing() {
+    let site = site().await;
+    let machine = add_machine(&site, InstanceState::Ready, 4);
+    {
+        let mut world = site.services.world();
+        world.machines[0].owner = "sub-grace".parse().unwrap();
+        world.login = Some(LoginDetails {
+            host: "198.51.100.9".to_owned(),
+            port: 22,
+            username: "ec2-user".to_owned(),
+            certificate: None,
+            host_keys: vec![],
+            valid_until: None,
+        });
+    }
+    let mut admin = site.signed_in("grace@example.com").await;
+    let new = "/machines/new?configuration=00000000-0000-0000-0000-000000000001";
+    let pages = ["/", &machine, new, "/admin/configurations", "/admin/machines", "/admin/statistics"];
+    // Whose pages are gone, and which ones say that a part of them is.
+    let cases = [
+        ("configure-instance", vec![new, "/admin/configurations"], vec!["/"]),
+        ("provision-instance", vec![machine.as_str(), "/admin/machines"], vec!["/", "/admin/statistics"]),
+        ("view-stats", vec![], vec!["/admin/statistics"]),
+        ("gateway", vec![], vec![]),
+    ];
+    for (away, gone, torn) in cases {
+        site.services.world().away = vec![away];
+        let (mut refused, mut said) = (vec![], vec![]);
+        for path in pages {
+            let page = admin.get(path).await;
+            match page.status {
+                StatusCode::OK if page.text.contains("Nothing is lost") => said.push(path),
+                StatusCode::OK => {}
+                StatusCode::SERVICE_UNAVAILABLE => {
+                    page.shows("Nothing is lost").shows(page.header("x-trace-id"));
+                    refused.push(path);
+                }
+                other => panic!("{path} without {away}: {other}"),
+            }
+        }
+        assert_eq!((refused, said), (gone, torn), "without {away}");
+    }
+    // API Gateway's part is the login card.
+    admin.get(&machine).await.hides("198.51.100.9").shows("Get login details");
+    site.services.world().away.clear();
+    admin.get(&machine).await.shows("198.51.100.9");
+    for path in pages {
+        assert_eq!(admin.get(path).await.status, StatusCode::OK, "nobody is signed out");
+    }
 }
 
 /// A load balancer's own words about the trace are taken, the browser's are not.

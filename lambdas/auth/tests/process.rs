@@ -85,7 +85,7 @@ async fn the_group_of_the_admins_follows_cognitos_mfa_settings() {
 #[tokio::test]
 async fn while_aws_is_away_people_sign_in_in_time_and_alarms_are_raised() {
     let (mut runtime, aws) = (RuntimeApi::start().await, Aws::start().await);
-    aws.fall_silent();
+    aws.fall_silent(&["cognito", "s3", "sns"]);
     let lambda = start(&runtime, &aws);
     let both = async {
         assert_eq!(runtime.invoke(post_authentication()).await, post_authentication());
@@ -99,4 +99,70 @@ async fn while_aws_is_away_people_sign_in_in_time_and_alarms_are_raised() {
     let named: Vec<Value> = metrics.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(named.len(), 2, "{metrics}");
     assert_eq!((&named[0]["first_seen_failed"], &named[1]["second_factor_unknown"]), (&json!(1), &json!(1)));
+}
+
+/// What was counted, line by line.
+async fn counted(lambda: Child) -> Vec<String> {
+    let (metrics, _) = output(lambda).await;
+    let names = ["first_seen_failed", "second_factor_unknown", "trigger_not_understood"];
+    let name = |line: &str| {
+        let line: Value = serde_json::from_str(line).unwrap();
+        names.into_iter().find(|name| line[name] == 1).unwrap().to_owned()
+    };
+    metrics.lines().map(name).collect()
+}
+
+#[tokio::test]
+async fn while_s3_is_away_people_sign_in_and_the_notice_comes_at_the_next_sign_in() {
+    let (mut runtime, aws) = (RuntimeApi::start().await, Aws::start().await);
+    aws.enable_totp();
+    aws.fall_silent(&["s3"]);
+    let lambda = start(&runtime, &aws);
+    assert_eq!(runtime.invoke(post_authentication()).await, post_authentication());
+    assert_eq!(runtime.invoke(pre_token()).await, pre_token(), "admins are admins");
+    assert!(aws.published().is_empty(), "nobody knows whether it was sent before");
+    aws.fall_silent(&[]);
+    runtime.invoke(post_authentication()).await;
+    assert_eq!(aws.published().len(), 1);
+    assert_eq!(counted(lambda).await, ["first_seen_failed"]);
+}
+
+#[tokio::test]
+async fn while_sns_is_away_people_sign_in_and_the_notice_comes_at_a_later_sign_in() {
+    let (mut runtime, aws) = (RuntimeApi::start().await, Aws::start().await);
+    aws.enable_totp();
+    aws.fall_silent(&["sns"]);
+    let lambda = start(&runtime, &aws);
+    assert_eq!(runtime.invoke(post_authentication()).await, post_authentication());
+    assert_eq!(runtime.invoke(pre_token()).await, pre_token(), "admins are admins");
+    aws.fall_silent(&[]);
+    let claim = "/cloudapp-first-seen/first-seen/11111111-2222-3333-4444-555555555555";
+    aws.change(claim, |object| {
+        let mut record: Value = serde_json::from_slice(object).unwrap();
+        assert_eq!(record["state"], "claimed");
+        // So long ago that nobody is sending it any more.
+        record["at"] = json!("2026-01-01T00:00:00Z");
+        record.to_string().into()
+    });
+    runtime.invoke(post_authentication()).await;
+    assert_eq!(aws.published().len(), 1);
+    runtime.invoke(post_authentication()).await;
+    assert_eq!(aws.published().len(), 1, "once");
+    assert_eq!(counted(lambda).await, ["first_seen_failed"]);
+}
+
+#[tokio::test]
+async fn while_cognito_is_away_admins_are_users_and_everything_else_goes_on() {
+    let (mut runtime, aws) = (RuntimeApi::start().await, Aws::start().await);
+    aws.enable_totp();
+    aws.fall_silent(&["cognito"]);
+    let lambda = start(&runtime, &aws);
+    assert_eq!(runtime.invoke(post_authentication()).await, post_authentication());
+    assert_eq!(aws.published().len(), 1);
+    let overridden = "/response/claimsAndScopeOverrideDetails/groupOverrideDetails/groupsToOverride";
+    let answer = runtime.invoke(pre_token()).await;
+    assert_eq!(answer.pointer(overridden), Some(&json!(["data-science"])));
+    aws.fall_silent(&[]);
+    assert_eq!(runtime.invoke(pre_token()).await, pre_token());
+    assert_eq!(counted(lambda).await, ["second_factor_unknown"]);
 }

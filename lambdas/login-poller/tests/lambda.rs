@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloudapp_chassis::http_client;
-use cloudapp_chassis::token::{Guard, TokenVerifier};
+use cloudapp_chassis::token::{Guard, TokenArgs, TokenVerifier};
 use cloudapp_contract::execution::{ExecutionStatus, LoginDetails};
 use cloudapp_contract::message::LoginMessage;
 use cloudapp_database::PublishedRevocations;
@@ -204,6 +204,24 @@ async fn while_the_database_is_away_the_whole_batch_stays_in_the_queue() {
     assert_eq!(lambda.batch(&batch).await, ["message-0", "message-1"]);
     let (status, problem) = lambda.status("owner", id).await;
     assert_eq!((status, &problem["code"]), (503, &json!("unavailable")));
+}
+
+/// Messages need no token: they are taken all the same.
+#[tokio::test]
+async fn without_cognitos_keys_messages_are_taken_and_nobody_sees_them() {
+    let mut lambda = Lambda::start().await;
+    let id = lambda.execution("owner", "running", None).await;
+    let known = lambda.deps.guard.clone();
+    let nowhere =
+        TokenArgs { jwks_url: "http://127.0.0.1:9/".parse().unwrap(), ..lambda.issuer.token_args() };
+    let verifier = TokenVerifier::new(nowhere, http_client::short_calls().unwrap(), Arc::new(SystemClock));
+    let revocations = Arc::new(PublishedRevocations(lambda.login.clone()));
+    lambda.deps.guard = Guard::new(Arc::new(verifier), revocations, Arc::new(SystemClock));
+    assert!(lambda.batch(&[message(id, "owner", EventId::new(&SystemClock), "a")]).await.is_empty());
+    let (status, problem) = lambda.status("owner", id).await;
+    assert_eq!((status, &problem["code"]), (503, &json!("unavailable")));
+    lambda.deps.guard = known;
+    assert_eq!(lambda.host("owner", id).await.as_deref(), Some("a"));
 }
 
 #[tokio::test]

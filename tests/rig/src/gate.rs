@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use crate::stub::{Outage, OutageListener};
+use crate::stub::{Outage, OutageListener, OutageStream};
 
 /// Leads every connection to one address; it stops when dropped.
 #[derive(Debug)]
@@ -29,23 +29,11 @@ impl Gate {
         let address = listener.local_addr()?;
         let outage = watch::Sender::new(Outage::None);
         let mut listener = OutageListener::new(listener, address, outage.subscribe());
-        let shut = outage.subscribe();
+        let changes = outage.subscribe();
         let leading = tokio::spawn(async move {
             loop {
-                let (mut caller, _) = listener.accept().await;
-                let mut shut = shut.clone();
-                tokio::spawn(async move {
-                    let lead = async {
-                        let mut inside = TcpStream::connect(target).await?;
-                        let _ = inside.set_nodelay(true);
-                        copy_bidirectional(&mut caller, &mut inside).await
-                    };
-                    tokio::select! {
-                        _ = lead => {}
-                        // Whoever is inside is put out; whoever waits for an answer gets none.
-                        _ = shut.wait_for(|outage| *outage == Outage::Refusing) => {}
-                    }
-                });
+                let (caller, _) = listener.accept().await;
+                tokio::spawn(lead(caller, target, changes.clone()));
             }
         });
         Ok(Self { address, outage, leading: leading.abort_handle() })
@@ -62,7 +50,12 @@ impl Gate {
         self.outage.send_replace(Outage::Refusing);
     }
 
-    /// As in the beginning.
+    /// Whoever comes in or is inside waits, and hears nothing any more.
+    pub fn hang(&self) {
+        self.outage.send_replace(Outage::Hanging);
+    }
+
+    /// As in the beginning. Whoever waited is put out.
     pub fn open(&self) {
         self.outage.send_replace(Outage::None);
     }
@@ -72,4 +65,18 @@ impl Drop for Gate {
     fn drop(&mut self) {
         self.leading.abort();
     }
+}
+
+/// Leads one caller in, for as long as the gate is open. Nobody hears whoever comes while it hangs, or is inside when it
+/// begins to; they are put out when that is over: by then they have long given up, and their words would be old.
+async fn lead(mut caller: OutageStream, target: SocketAddr, mut outage: watch::Receiver<Outage>) {
+    let Ok(mut inside) = TcpStream::connect(target).await else { return };
+    let _ = inside.set_nodelay(true);
+    tokio::select! {
+        biased;
+        _ = outage.wait_for(|outage| *outage != Outage::None) => {}
+        _ = copy_bidirectional(&mut caller, &mut inside) => {}
+    }
+    // Neither side hears of it before it is over.
+    let _ = outage.wait_for(|outage| *outage != Outage::Hanging).await;
 }

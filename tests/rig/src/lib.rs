@@ -3,7 +3,7 @@
 //!
 //! * PostgreSQL of its own (durable or throw-away), the schemas migrated.
 //! * The EC2 simulator, a process of its own, so that its share of the machine can be told apart.
-//! * [`AwsStub`]: KMS, SQS, SNS and S3, fast, counted, and able to be away.
+//! * [`AwsStub`]: KMS, SQS, SNS, S3 and Athena, fast, counted, and able to be away.
 //! * An issuer of tokens.
 //! * Any number of replicas of provision-instance, to be killed, stopped, paused and started again, and a
 //!   [front door](Rig::front_url) that leads to those that live.

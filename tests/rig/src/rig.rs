@@ -164,20 +164,11 @@ impl Rig {
 
     /// The environment of a replica.
     fn environment(&self) -> BTreeMap<String, String> {
-        let token = self.issuer.token_args();
-        let stub = self.stub.endpoint();
         let boot_reports = format!("{}/api/boot-reports", self.front.url());
         let certificates = self.folder.join("identity.pem").display().to_string();
-        owned(&[
+        let mut environment = self.surroundings();
+        environment.extend(owned(&[
             ("DATABASE_URL", self.database.url()),
-            ("CLOUDAPP_ISSUER", &token.issuer),
-            ("CLOUDAPP_JWKS_URL", token.jwks_url.as_str()),
-            ("CLOUDAPP_CLIENT_ID", &token.client_id),
-            ("AWS_REGION", REGION),
-            ("AWS_ACCESS_KEY_ID", "test"),
-            ("AWS_SECRET_ACCESS_KEY", "test"),
-            ("AWS_EC2_METADATA_DISABLED", "true"),
-            ("AWS_ENDPOINT_URL", &stub),
             ("AWS_ENDPOINT_URL_EC2", self.simulator.endpoint()),
             ("CLOUDAPP_BOOT_REPORT_URL", &boot_reports),
             ("CLOUDAPP_IDENTITY_CERTIFICATES", &certificates),
@@ -188,7 +179,8 @@ impl Rig {
             ("CLOUDAPP_ADMIN_TOPIC_ARN", "arn:aws:sns:us-east-1:000000000000:cloudapp-admin"),
             ("CLOUDAPP_EVENTS_BUCKET", "cloudapp-events"),
             ("CLOUDAPP_ALLOW_CRASH_POINTS", "true"),
-        ])
+        ]));
+        environment
     }
 
     /// Starts another program beside the replicas, with only this environment; it ends with the rig.
@@ -270,6 +262,22 @@ impl Rig {
     #[must_use]
     pub const fn database(&self) -> &Database {
         &self.database
+    }
+
+    /// What every part is told about whose tokens it accepts, and where AWS is.
+    #[must_use]
+    pub fn surroundings(&self) -> BTreeMap<String, String> {
+        let token = self.issuer.token_args();
+        owned(&[
+            ("CLOUDAPP_ISSUER", &token.issuer),
+            ("CLOUDAPP_JWKS_URL", token.jwks_url.as_str()),
+            ("CLOUDAPP_CLIENT_ID", &token.client_id),
+            ("AWS_REGION", REGION),
+            ("AWS_ACCESS_KEY_ID", "test"),
+            ("AWS_SECRET_ACCESS_KEY", "test"),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+            ("AWS_ENDPOINT_URL", &self.stub.endpoint()),
+        ])
     }
 
     /// Where the issuer's public keys are.

@@ -3,18 +3,18 @@
 
 use std::time::{Duration, Instant};
 
-use cloudapp_contract::instance::{Accepted, CreateInstance};
+use cloudapp_contract::instance::{Accepted, CreateInstance, RequestCredentials};
 use cloudapp_contract::{Problem, ProblemCode};
-use cloudapp_domain::{ConfigurationId, ExecutionState, InstanceState};
+use cloudapp_domain::{ConfigurationId, ExecutionState};
 use cloudapp_rig::{Gate, Outage, PUBLIC_KEY, Programs, ReplicaId, Rig, RigOptions};
 use cloudapp_tests::{eventually, eventually_some};
 use url::Url;
 
 /// One replica, one user, one configuration.
-struct Scene {
-    rig: Rig,
-    replica: ReplicaId,
-    token: String,
+pub(super) struct Scene {
+    pub(super) rig: Rig,
+    pub(super) replica: ReplicaId,
+    pub(super) token: String,
     configuration: ConfigurationId,
 }
 
@@ -25,14 +25,14 @@ impl Scene {
         Self::of(rig, replica).await
     }
 
-    async fn of(rig: Rig, replica: ReplicaId) -> Self {
+    pub(super) async fn of(rig: Rig, replica: ReplicaId) -> Self {
         let configuration = rig.publish(serde_json::json!({})).await.expect("a configuration");
         let token = rig.user("alice").expect("a token");
         Self { rig, replica, token, configuration }
     }
 
     /// Asks for a machine; what the problem says otherwise.
-    async fn ask(&self, key: &str) -> Result<Accepted, Problem> {
+    pub(super) async fn ask(&self, key: &str) -> Result<Accepted, Problem> {
         let request = CreateInstance {
             configuration_id: self.configuration,
             ssh_public_key: Some(PUBLIC_KEY.to_owned()),
@@ -51,7 +51,7 @@ impl Scene {
     }
 
     /// The steps that are done.
-    async fn done(&self, accepted: &Accepted) -> Vec<String> {
+    pub(super) async fn done(&self, accepted: &Accepted) -> Vec<String> {
         let api = self.rig.replica(self.replica).api().expect("an API");
         let execution = api.speak(&self.token).execution(accepted.execution_id).await.expect("the execution");
         let done =
@@ -59,7 +59,7 @@ impl Scene {
         done.map(|step| step.name).collect()
     }
 
-    async fn succeeds(&self, accepted: &Accepted) {
+    pub(super) async fn succeeds(&self, accepted: &Accepted) {
         eventually("the launch ends well", ExecutionState::Succeeded, async || self.state(accepted).await)
             .await;
     }
@@ -71,7 +71,7 @@ impl Scene {
     }
 
     /// Status and body of a page without a token.
-    async fn page(&self, path: &str) -> (u16, String) {
+    pub(super) async fn page(&self, path: &str) -> (u16, String) {
         let client = cloudapp_rig::http_client(Duration::from_secs(10)).expect("a client");
         let answer = client.get(format!("{}{path}", self.rig.replica(self.replica).url())).send().await;
         let answer = answer.expect("it lives");
@@ -79,13 +79,13 @@ impl Scene {
     }
 }
 
-async fn rig() -> Rig {
+pub(super) async fn rig() -> Rig {
     let programs = Programs::multi_call(env!("CARGO_BIN_EXE_cloudapp-under-test"));
     Rig::start(RigOptions::new(programs)).await.expect("the rig starts")
 }
 
 /// A URL that leads through a gate to where it led.
-async fn gated(url: &str) -> (Gate, String) {
+pub(super) async fn gated(url: &str) -> (Gate, String) {
     let mut url = Url::parse(url).expect("a URL");
     let target = url.socket_addrs(|| None).expect("an address")[0];
     let gate = Gate::before(target).await.expect("a gate");
@@ -141,40 +141,23 @@ async fn without_ec2_launches_are_accepted_and_wait() {
 async fn without_kms_a_machine_waits_at_its_login_step() {
     let scene = Scene::start(&[]).await;
     // The authority's public key goes into the machine before its login is signed.
-    scene.ask("first").await.map(drop).expect("accepted");
-    eventually("login details are sent", 1, async || scene.rig.stub().waiting("cloudapp-login")).await;
+    let first = scene.ask("first").await.expect("accepted");
+    scene.succeeds(&first).await;
     scene.rig.stub().disturb("kms", true);
     let accepted = scene.ask("second").await.expect("accepted");
     let up_to_login = ["admit", "place", "boot"].map(str::to_owned).to_vec();
     eventually("everything else is done", up_to_login, async || scene.done(&accepted).await).await;
+    let api = scene.rig.replica(scene.replica).api().expect("an API");
+    let fresh = RequestCredentials { ssh_public_key: None };
+    let refused = api.speak(&scene.token).credentials(first.instance_id, &fresh).await;
+    unavailable(&refused.expect_err("nobody signs").into_problem());
+    assert_eq!(scene.page("/readyz").await.0, 200, "what does not need KMS is served");
     let signing = "cloudapp_aws_call_seconds_count{service=\"kms\",operation=\"Sign\"";
     eventually("KMS is asked in vain", true, async || scene.fails(signing).await).await;
     assert_eq!(scene.state(&accepted).await, ExecutionState::Running);
     scene.rig.stub().disturb("kms", false);
     scene.succeeds(&accepted).await;
-}
-
-#[tokio::test]
-async fn without_sqs_and_sns_and_s3_machines_become_ready_and_what_leaves_waits() {
-    let scene = Scene::start(&[("CLOUDAPP_EXPORT_INTERVAL_SECONDS", "1")]).await;
-    let stub = scene.rig.stub();
-    for service in ["sqs", "sns", "s3"] {
-        stub.disturb(service, true);
-    }
-    let accepted = scene.ask("one").await.expect("accepted");
-    scene.succeeds(&accepted).await;
-    let api = scene.rig.replica(scene.replica).api().expect("an API");
-    let instance = api.speak(&scene.token).get(accepted.instance_id).await.expect("the machine");
-    assert_eq!(instance.state, InstanceState::Ready, "its state is learnt by looking, without events");
-    let waits = "cloudapp_outbox_waiting{topic=\"login\"} 1";
-    eventually("the outbox says so", true, async || scene.page("/metrics").await.1.contains(waits)).await;
-    assert_eq!(scene.page("/readyz").await.0, 200);
-    for service in ["sqs", "sns", "s3"] {
-        stub.disturb(service, false);
-    }
-    eventually("login details leave", 1, async || stub.waiting("cloudapp-login")).await;
-    eventually_some("the admins are told", async || stub.drain_notices().into_iter().next()).await;
-    eventually_some("events are exported", async || stub.drain_objects().into_iter().next()).await;
+    api.speak(&scene.token).credentials(first.instance_id, &fresh).await.expect("signed now");
 }
 
 #[tokio::test]

@@ -49,8 +49,25 @@ pub struct World {
     pub pools: Vec<Pool>,
     /// Something else is being done to the machine of whatever is to be forced.
     pub force_refused: bool,
-    /// Nobody is behind the load balancer.
-    pub away: bool,
+    /// Which services have nobody behind the load balancer: `configure-instance`, `provision-instance`, `view-stats`,
+    /// `gateway`.
+    pub away: Vec<&'static str>,
+}
+
+/// All of them.
+pub const SERVICES: [&str; 4] = ["configure-instance", "provision-instance", "view-stats", "gateway"];
+
+/// Whose path it is.
+fn service(path: &str) -> &'static str {
+    if !path.starts_with("/api/") {
+        "gateway"
+    } else if path.starts_with("/api/configurations") {
+        "configure-instance"
+    } else if path.starts_with("/api/stats/") {
+        "view-stats"
+    } else {
+        "provision-instance"
+    }
 }
 
 /// All services on one loopback port, speaking the contract.
@@ -238,7 +255,7 @@ async fn behind_a_load_balancer(
     next: axum::middleware::Next,
 ) -> axum::response::Response {
     use axum::response::IntoResponse as _;
-    if fake.world().away {
+    if fake.world().away.contains(&service(request.uri().path())) {
         return (http::StatusCode::SERVICE_UNAVAILABLE, "<html>503 Service Temporarily Unavailable</html>")
             .into_response();
     }

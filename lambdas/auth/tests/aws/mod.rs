@@ -1,6 +1,6 @@
 //! The parts of S3, SNS and Cognito that the Lambda uses, as they answer over the wire.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -20,7 +20,7 @@ struct Held {
     objects: HashMap<String, Bytes>,
     published: Vec<HashMap<String, String>>,
     totp: bool,
-    silent: bool,
+    silent: BTreeSet<&'static str>,
 }
 
 /// An endpoint and what it holds.
@@ -54,16 +54,28 @@ impl Aws {
         self.held.lock().unwrap().totp = true;
     }
 
-    /// From now on no request is answered.
-    pub(crate) fn fall_silent(&self) {
-        self.held.lock().unwrap().silent = true;
+    /// From now on these services (`cognito`, `s3`, `sns`) answer no request, and the others do.
+    pub(crate) fn fall_silent(&self, services: &[&'static str]) {
+        self.held.lock().unwrap().silent = services.iter().copied().collect();
+    }
+
+    /// Writes what is stored under `/bucket/key` anew.
+    pub(crate) fn change(&self, path: &str, change: impl FnOnce(&Bytes) -> Bytes) {
+        let mut held = self.held.lock().unwrap();
+        let object = held.objects.get_mut(path).unwrap();
+        *object = change(object);
     }
 }
 
 async fn answer(State(held): State<Arc<Mutex<Held>>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
-    if held.lock().unwrap().silent {
+    let service = match (&parts.method, parts.headers.contains_key("x-amz-target")) {
+        (_, true) => "cognito",
+        (&Method::POST, false) => "sns",
+        _ => "s3",
+    };
+    if held.lock().unwrap().silent.contains(service) {
         return std::future::pending().await;
     }
     let mut held = held.lock().unwrap();

@@ -1,6 +1,7 @@
 //! The Lambda as it is wired in production: a real PostgreSQL, EC2's wire protocol, SQS's wire protocol.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,9 +10,10 @@ use aws_sdk_sqs::config::{Credentials, Region};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::routing::post;
 use cloudapp_chassis::http_client;
-use cloudapp_chassis::token::{Guard, TokenVerifier};
+use cloudapp_chassis::token::{Guard, TokenArgs, TokenVerifier};
 use cloudapp_contract::message::InstanceEventMessage;
 use cloudapp_database::PublishedRevocations;
 use cloudapp_domain::{Clock, Market, SystemClock};
@@ -35,15 +37,23 @@ const PUBLISHED: &str = "
     grant select on provision.instance_ref, provision.revocation_current to stop_ec2;
 ";
 
-type Sent = Arc<Mutex<Vec<InstanceEventMessage>>>;
+/// A queue, and whether it is there.
+#[derive(Debug, Clone, Default)]
+struct Sent {
+    messages: Arc<Mutex<Vec<InstanceEventMessage>>>,
+    gone: Arc<AtomicBool>,
+}
 
 /// The part of SQS that the Lambda uses (JSON protocol, `SendMessage`).
 async fn sqs(sent: Sent) -> String {
-    async fn take(State(sent): State<Sent>, call: Bytes) -> Json<Value> {
+    async fn take(State(sent): State<Sent>, call: Bytes) -> Result<Json<Value>, StatusCode> {
+        if sent.gone.load(Ordering::SeqCst) {
+            return Err(StatusCode::SERVICE_UNAVAILABLE);
+        }
         let call: Value = serde_json::from_slice(&call).unwrap();
         let body = call["MessageBody"].as_str().unwrap();
-        sent.lock().unwrap().push(serde_json::from_str(body).unwrap());
-        Json(json!({ "MessageId": "5fea7756-0ea4-451a-a703-a558b933e274" }))
+        sent.messages.lock().unwrap().push(serde_json::from_str(body).unwrap());
+        Ok(Json(json!({ "MessageId": "5fea7756-0ea4-451a-a703-a558b933e274" })))
     }
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -89,7 +99,7 @@ impl Wired {
         let revocations = Arc::new(PublishedRevocations(pool.clone()));
         let guard = Guard::new(Arc::new(verifier), revocations, Arc::clone(&clock));
         let sent = Sent::default();
-        let queue = sqs(Arc::clone(&sent)).await;
+        let queue = sqs(sent.clone()).await;
         let stopper = ForceStopper::new(
             Arc::new(PublishedInstances::new(pool.clone())),
             Arc::new(Ec2Machines::new(&config(&simulator.endpoint()))),
@@ -164,7 +174,7 @@ impl Wired {
     }
 
     fn told(&self) -> Vec<CloudAppEvent> {
-        let sent = self.sent.lock().unwrap();
+        let sent = self.sent.messages.lock().unwrap();
         sent.iter()
             .map(|message| match message {
                 InstanceEventMessage::CloudApp(event) => event.clone(),
@@ -260,4 +270,49 @@ async fn without_its_database_it_says_so() {
     let (status, problem) = wired.press(InstanceId::new(&SystemClock)).await;
     assert_eq!((status, &problem["code"]), (503, &json!("unavailable")));
     assert!(!problem.to_string().contains(&url));
+}
+
+#[tokio::test]
+async fn without_its_queue_the_machine_stops_and_pressing_again_tells_the_workflow() {
+    let wired = Wired::start().await;
+    let (machine, id) = wired.machine("untold", "stop").await;
+    wired.sent.gone.store(true, Ordering::SeqCst);
+    let (status, problem) = wired.press(id).await;
+    assert_eq!((status, &problem["code"]), (503, &json!("unavailable")));
+    assert!(problem["detail"].as_str().unwrap().contains("Pressing again is safe"), "{problem}");
+    wired.until(&machine, MachineState::Stopped).await;
+    wired.sent.gone.store(false, Ordering::SeqCst);
+    assert_eq!(wired.press(id).await.0, 200);
+    assert_eq!(wired.told().len(), 1);
+}
+
+#[tokio::test]
+async fn without_ec2_it_says_that_the_machine_may_run_and_pressing_again_stops_it() {
+    let wired = Wired::start().await;
+    let (machine, id) = wired.machine("running", "terminate").await;
+    let control = wired.simulator.control().unwrap();
+    control.add_fault(&Fault::error("TerminateInstances", "Unavailable").times(100)).await.unwrap();
+    let (status, problem) = wired.press(id).await;
+    assert_eq!((status, &problem["code"]), (503, &json!("unavailable")));
+    assert!(problem["detail"].as_str().unwrap().contains("may still be running"), "{problem}");
+    assert!(wired.told().is_empty(), "the workflow is told of what happened");
+    control.clear_faults().await.unwrap();
+    assert_eq!(wired.press(id).await.0, 200);
+    wired.until(&machine, MachineState::Terminated).await;
+    assert_eq!(wired.told().len(), 1);
+}
+
+#[tokio::test]
+async fn without_cognitos_keys_nobody_stops_anything() {
+    let mut wired = Wired::start().await;
+    let (machine, id) = wired.machine("safe", "terminate").await;
+    let nowhere = TokenArgs { jwks_url: "http://127.0.0.1:9/".parse().unwrap(), ..wired.issuer.token_args() };
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let verifier = TokenVerifier::new(nowhere, http_client::short_calls().unwrap(), Arc::clone(&clock));
+    let revocations = Arc::new(PublishedRevocations(wired.pool.clone()));
+    wired.deps.guard = Guard::new(Arc::new(verifier), revocations, clock);
+    let (status, problem) = wired.press(id).await;
+    assert_eq!((status, &problem["code"]), (503, &json!("unavailable")));
+    wired.until(&machine, MachineState::Running).await;
+    assert!(wired.told().is_empty());
 }

@@ -1,6 +1,7 @@
-//! KMS, SQS, SNS and S3 on one port: as much of them as CloudApp calls, over their real protocols, as fast as can be.
-//! State-based (a queue holds messages until they are deleted, a signature verifies), counted, and able to be away.
+//! KMS, SQS, SNS, S3 and Athena on one port: as much of them as CloudApp calls, over their real protocols, as fast as can
+//! be. State-based (a queue holds messages until they are deleted, a signature verifies), counted, and able to be away.
 
+mod athena;
 mod kms;
 mod listener;
 mod s3;
@@ -23,7 +24,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-pub(crate) use self::listener::OutageListener;
+pub(crate) use self::listener::{OutageListener, OutageStream};
 
 /// Largest body: an object of the event log.
 const LARGEST: usize = 64 * 1024 * 1024;
@@ -50,6 +51,8 @@ struct Shared {
     queues: sqs::Queues,
     notices: Mutex<Vec<sns::Notice>>,
     objects: Mutex<BTreeMap<String, Bytes>>,
+    /// What every query answers, its columns' names first.
+    result: Mutex<Vec<Vec<String>>>,
 }
 
 /// The stub; it stops when dropped.
@@ -76,6 +79,7 @@ impl AwsStub {
             queues: sqs::Queues::default(),
             notices: Mutex::default(),
             objects: Mutex::default(),
+            result: Mutex::default(),
         });
         let listener = OutageListener::new(listener, address, shared.outage.subscribe());
         let routes = Router::new()
@@ -106,8 +110,8 @@ impl AwsStub {
         self.shared.outage.send_replace(outage);
     }
 
-    /// From now on this service (`kms`, `sqs`, `sns`, `s3`) answers everything with an error of its own, or is well
-    /// again.
+    /// From now on this service (`athena`, `kms`, `sqs`, `sns`, `s3`) answers everything with an error of its own, or is
+    /// well again.
     pub fn disturb(&self, service: &'static str, disturbed: bool) {
         let mut all = locked(&self.shared.disturbed);
         if disturbed {
@@ -146,6 +150,12 @@ impl AwsStub {
         std::mem::take(&mut *locked(&self.shared.notices))
     }
 
+    /// From now on every query answers this, its columns' names first.
+    pub fn set_result(&self, rows: &[&[&str]]) {
+        *locked(&self.shared.result) =
+            rows.iter().map(|row| row.iter().map(|text| (*text).to_owned()).collect()).collect();
+    }
+
     /// Takes all objects, by bucket and key.
     #[must_use]
     pub fn drain_objects(&self) -> BTreeMap<String, Bytes> {
@@ -180,6 +190,7 @@ async fn serve(
     let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
     let service = match target.split_once('.') {
         Some(("TrentService", _)) => "kms",
+        Some(("AmazonAthena", _)) => "athena",
         Some(_) => "sqs",
         None if method == Method::POST && uri.path() == "/" => "sns",
         None => "s3",
@@ -189,6 +200,7 @@ async fn serve(
     }
     let (operation, answer) = match target.split_once('.') {
         Some(("TrentService", operation)) => kms::answer(&shared, operation, &parse(&body)),
+        Some(("AmazonAthena", operation)) => athena::answer(&shared, operation),
         Some(("AmazonSQS", operation)) => sqs::answer(&shared, operation, &parse(&body)).await,
         Some(_) => unknown(target),
         None if method == Method::POST && uri.path() == "/" => sns::answer(&shared, &body),
