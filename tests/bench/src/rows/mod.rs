@@ -5,6 +5,7 @@ mod calls;
 mod launches;
 mod outage;
 mod overhead;
+mod tracing;
 mod waiting;
 mod warm;
 
@@ -83,11 +84,13 @@ pub(crate) enum Row {
     Waiting,
     /// AWS entirely down.
     Outage,
+    /// What spans and log lines cost.
+    Tracing,
 }
 
 impl Row {
     /// In the order of the table.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Calls,
         Self::CallsEventsLost,
         Self::Overhead,
@@ -96,6 +99,7 @@ impl Row {
         Self::Warm,
         Self::Waiting,
         Self::Outage,
+        Self::Tracing,
     ];
 
     pub(crate) async fn measure(self, setup: &Setup) -> anyhow::Result<Vec<Line>> {
@@ -108,6 +112,7 @@ impl Row {
             Self::Warm => warm::run(setup).await,
             Self::Waiting => waiting::run(setup).await,
             Self::Outage => outage::run(setup).await,
+            Self::Tracing => tracing::run(setup).await,
         }
     }
 }
