@@ -106,6 +106,33 @@ run "machines" {
   }
 
   assert {
+    condition     = jsonencode([for one in output.provision_statements : one.Condition if one.Sid == "FromTrustedImages"]) == jsonencode([{ StringEquals = { "ec2:Owner" = ["amazon", "123456789012"] } }])
+    error_message = "only images of named owners and our own"
+  }
+
+  assert {
+    condition     = jsonencode([for one in output.provision_statements : one.Resource if one.Sid == "InTheMachinesGroups"]) == jsonencode([["arn:aws:ec2:eu-west-1:123456789012:security-group/sg-machines"]])
+    error_message = "only in the machines' group"
+  }
+
+  assert {
+    condition = jsonencode([for one in output.provision_statements : one.Condition if one.Action == "ec2:CreateTags"]) == jsonencode([
+      { StringEquals = { "ec2:CreateAction" = "RunInstances" } },
+      {
+        StringEquals                = { "aws:ResourceTag/cloudapp:managed" = "true" }
+        "ForAllValues:StringEquals" = { "aws:TagKeys" = ["cloudapp:owner"] }
+        Null                        = { "aws:TagKeys" = "false" }
+      },
+    ])
+    error_message = "marked at launch only; later nothing but the owner, on our own machines"
+  }
+
+  assert {
+    condition     = jsonencode([for one in output.provision_statements : one.Action if one.Resource == "*"]) == jsonencode([["ec2:DescribeInstances", "ec2:DescribeImages", "ec2:DescribeSubnets"]])
+    error_message = "on everything it only looks"
+  }
+
+  assert {
     condition     = alltrue([for one in concat(output.stop_statements, [for s in output.provision_statements : s if s.Sid == "PowerOfMarkedMachines"]) : one.Condition.StringEquals["aws:ResourceTag/cloudapp:managed"] == "true"])
     error_message = "only CloudApp's machines are stopped"
   }

@@ -1,4 +1,6 @@
-# Modules that keep data, with a mocked provider: each assertion fails when its line in the module is changed.
+# Modules that keep data, with a mocked provider: each assertion fails when its line in the module is changed
+# (checks/cloudapp_checks/mutations.py). session-key is not here, for mocks know no ephemeral resources: the apply to the
+# emulator and the policies over the plan look at it.
 
 mock_provider "aws" {
   mock_resource "aws_kms_key" {
