@@ -257,20 +257,33 @@ fn texts(ids: &[Ec2InstanceId]) -> Vec<&str> {
     ids.iter().map(Ec2InstanceId::as_str).collect()
 }
 
+#[derive(sqlx::FromRow)]
+struct OwnerRow {
+    id: Uuid,
+    ec2_instance_id: Word<Ec2InstanceId>,
+    state: Word<InstanceState>,
+    host: Option<String>,
+    busy: bool,
+}
+
 /// The rows that these machines have.
 async fn owners(pool: &PgPool, machines: &[&str]) -> Result<Vec<Owner>, sqlx::Error> {
-    let rows: Vec<(Uuid, Word<Ec2InstanceId>, Word<InstanceState>, Option<String>, bool)> = sqlx::query_as(
+    let rows: Vec<OwnerRow> = sqlx::query_as(
         "select i.id, i.ec2_instance_id, i.state, i.host, \
-             exists (select from execution e where e.subject = i.id and e.state in ('pending', 'running')) \
+             exists (select from execution e where e.subject = i.id and e.state in ('pending', 'running')) as busy \
          from instance i where i.ec2_instance_id = any($1)",
     )
     .bind(machines)
     .fetch_all(pool)
     .await?;
-    let rows = rows.into_iter();
-    Ok(rows
-        .map(|(instance, id, state, host, busy)| Owner { instance, ec2_id: id.0, state: state.0, host, busy })
-        .collect())
+    let owner = |row: OwnerRow| Owner {
+        instance: row.id,
+        ec2_id: row.ec2_instance_id.0,
+        state: row.state.0,
+        host: row.host,
+        busy: row.busy,
+    };
+    Ok(rows.into_iter().map(owner).collect())
 }
 
 /// The next [`ROWS`] living rows with a machine.
