@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use url::Url;
+
 use crate::{
-    config::{BucketSize, EventSettings, Settings, SimulatorConfig, Span, Timings},
+    config::{BucketSize, EventSettings, Home, Settings, SimulatorConfig, Span, Surroundings, Timings},
     simulator::Simulator,
 };
 
@@ -19,6 +21,19 @@ pub struct SimulatorArgs {
     /// SQS queue for state-change events.
     #[arg(long, env = "SIMULATOR_EVENT_QUEUE_URL")]
     event_queue_url: Option<String>,
+    /// EC2 endpoint of an emulator that has the network: calls about VPCs, subnets, security groups, routes and zones
+    /// are passed on to it, and launches must name what is there. Without one there is a default VPC.
+    #[arg(long, env = "SIMULATOR_NETWORK_ENDPOINT")]
+    network_endpoint: Option<Url>,
+    /// IAM endpoint of an emulator: launches must name an instance profile that is there.
+    #[arg(long, env = "SIMULATOR_IAM_ENDPOINT", requires = "network_endpoint")]
+    iam_endpoint: Option<Url>,
+    /// Region of the network endpoint; without one it is us-east-1.
+    #[arg(long, env = "SIMULATOR_REGION", requires = "network_endpoint")]
+    region: Option<String>,
+    /// Account of the network endpoint; without one it is 000000000000.
+    #[arg(long, env = "SIMULATOR_ACCOUNT_ID", requires = "network_endpoint")]
+    account_id: Option<String>,
     /// Do not enforce EC2's token buckets.
     #[arg(long, env = "SIMULATOR_NO_THROTTLE")]
     no_throttle: bool,
@@ -37,6 +52,19 @@ pub struct SimulatorArgs {
 }
 
 impl SimulatorArgs {
+    fn home(&self) -> Home {
+        let own = Home::default();
+        Home {
+            region: self.region.clone().unwrap_or(own.region),
+            account_id: self.account_id.clone().unwrap_or(own.account_id),
+        }
+    }
+
+    fn surroundings(&self) -> Option<Surroundings> {
+        let network_endpoint = self.network_endpoint.clone()?;
+        Some(Surroundings { network_endpoint, iam_endpoint: self.iam_endpoint.clone() })
+    }
+
     /// The configuration that these arguments stand for.
     #[must_use]
     pub fn config(&self) -> SimulatorConfig {
@@ -45,6 +73,8 @@ impl SimulatorArgs {
             port: self.port,
             state_dir: self.state_dir.clone(),
             seed: self.seed,
+            home: self.home(),
+            surroundings: self.surroundings(),
             settings: Settings {
                 timings: Timings {
                     pending: self.pending_ms.unwrap_or(timings.pending),

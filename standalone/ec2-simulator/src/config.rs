@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use chrono::TimeDelta;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::model::network::{ACCOUNT_ID, REGION};
 
 /// How a simulator starts.
 #[derive(Debug, Clone, Default)]
@@ -15,8 +18,36 @@ pub struct SimulatorConfig {
     pub state_dir: Option<PathBuf>,
     /// Seed of ids, durations and losses; `None` draws one.
     pub seed: Option<u64>,
+    /// Whose machines they are, and in which region.
+    pub home: Home,
+    /// The EC2 endpoint that has the network, and perhaps an IAM endpoint; `None` is a network of the simulator's own.
+    pub surroundings: Option<Surroundings>,
     /// Settings that can also be changed while it runs.
     pub settings: Settings,
+}
+
+/// The account and the region that are simulated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Home {
+    /// Such as `us-east-1`.
+    pub region: String,
+    /// Twelve digits.
+    pub account_id: String,
+}
+
+impl Default for Home {
+    fn default() -> Self {
+        Self { region: REGION.to_owned(), account_id: ACCOUNT_ID.to_owned() }
+    }
+}
+
+/// What machines are launched into, when something else simulates it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Surroundings {
+    /// The EC2 endpoint whose VPCs, subnets, security groups and zones are the ones that there are.
+    pub network_endpoint: Url,
+    /// The IAM endpoint whose instance profiles are the ones that there are; without one any name will do.
+    pub iam_endpoint: Option<Url>,
 }
 
 impl SimulatorConfig {

@@ -9,11 +9,8 @@ use tokio::{sync::mpsc, time::sleep};
 use url::Url;
 
 use crate::{
-    config::EventSettings,
-    model::{
-        instance::InstanceState,
-        network::{ACCOUNT_ID, REGION},
-    },
+    config::{EventSettings, Home},
+    model::instance::InstanceState,
     simulator::Shared,
 };
 
@@ -24,9 +21,6 @@ const QUEUE_BATCH: usize = 10;
 /// An event is tried this often; real ones are best effort as well.
 const ATTEMPTS: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
-/// The local queue only looks whether there is a signature.
-const CREDENTIAL: &str = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/sqs/aws4_request, \
-                          SignedHeaders=host;x-amz-date, Signature=0";
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +38,7 @@ pub(crate) enum EventKind {
 }
 
 impl Event {
-    fn message(&self, id: &str) -> Value {
+    fn message(&self, id: &str, Home { region, account_id }: &Home) -> Value {
         let (kind, detail) = match self.kind {
             EventKind::StateChange(state) => (
                 "EC2 Instance State-change Notification",
@@ -60,10 +54,10 @@ impl Event {
             "id": id,
             "detail-type": kind,
             "source": "aws.ec2",
-            "account": ACCOUNT_ID,
+            "account": account_id,
             "time": self.at.to_rfc3339_opts(SecondsFormat::Secs, true),
-            "region": REGION,
-            "resources": [format!("arn:aws:ec2:{REGION}:{ACCOUNT_ID}:instance/{}", self.instance_id)],
+            "region": region,
+            "resources": [format!("arn:aws:ec2:{region}:{account_id}:instance/{}", self.instance_id)],
             "detail": detail,
         })
     }
@@ -81,7 +75,7 @@ pub(crate) async fn deliver_all(shared: Arc<Shared>, mut outgoing: mpsc::Unbound
         };
         let mut messages = Vec::new();
         for event in events.drain(..) {
-            for (message, delay) in copies(&event, &settings) {
+            for (message, delay) in copies(&event, &shared.home, &settings) {
                 if delay.is_zero() {
                     messages.push(message);
                 } else {
@@ -102,12 +96,12 @@ pub(crate) async fn deliver_all(shared: Arc<Shared>, mut outgoing: mpsc::Unbound
 }
 
 /// The event as well, or as badly, as the settings say: lost, once, or twice under the same id, each after a delay.
-fn copies(event: &Event, settings: &EventSettings) -> Vec<(String, Duration)> {
+fn copies(event: &Event, home: &Home, settings: &EventSettings) -> Vec<(String, Duration)> {
     let mut rng = rand::rng();
     if rng.random_bool(settings.lose.clamp(0.0, 1.0)) {
         return Vec::new();
     }
-    let message = event.message(&crate::wire::response::request_id()).to_string();
+    let message = event.message(&crate::wire::response::request_id(), home).to_string();
     let count = if rng.random_bool(settings.duplicate.clamp(0.0, 1.0)) { 2 } else { 1 };
     let copy = |_| (message.clone(), settings.delay.draw(&mut rng).to_std().unwrap_or_default());
     (0..count).map(copy).collect()
@@ -126,6 +120,11 @@ async fn send(shared: &Shared, queue_url: &str, messages: &[String]) {
         .map(|(number, message)| json!({ "Id": number.to_string(), "MessageBody": message }))
         .collect();
     let body = json!({ "QueueUrl": queue_url, "Entries": entries }).to_string();
+    // The local queue looks for a signature and for its region, and checks neither.
+    let credential = format!(
+        "AWS4-HMAC-SHA256 Credential=test/20260101/{}/sqs/aws4_request, SignedHeaders=host;x-amz-date, Signature=0",
+        shared.home.region
+    );
     let mut pause = FIRST_PAUSE;
     for attempt in 1..=ATTEMPTS {
         let sent = shared
@@ -133,7 +132,7 @@ async fn send(shared: &Shared, queue_url: &str, messages: &[String]) {
             .post(endpoint.clone())
             .header("content-type", "application/x-amz-json-1.0")
             .header("x-amz-target", "AmazonSQS.SendMessageBatch")
-            .header("authorization", CREDENTIAL)
+            .header("authorization", &credential)
             .body(body.clone())
             .send()
             .await;
@@ -168,6 +167,6 @@ mod tests {
             "region": "us-east-1", "resources": ["arn:aws:ec2:us-east-1:000000000000:instance/i-1"],
             "detail": { "instance-id": "i-1", "state": "shutting-down" },
         });
-        assert_eq!(event.message("e"), expected);
+        assert_eq!(event.message("e", &Home::default()), expected);
     }
 }

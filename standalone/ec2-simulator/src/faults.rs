@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::wire::{error::Ec2Error, request::Params};
+use crate::{
+    model::network::Network,
+    wire::{error::Ec2Error, request::Params},
+};
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,18 +96,19 @@ impl Fault {
         Ec2Error::new(code, message)
     }
 
-    fn is_for(&self, action: &str, params: &Params<'_>) -> bool {
+    fn is_for(&self, action: &str, params: &Params<'_>, network: &Network) -> bool {
         let type_fits =
             self.instance_type.as_deref().is_none_or(|kind| params.get("InstanceType") == Some(kind));
-        (self.action == "*" || self.action == action) && type_fits && self.zone_fits(params)
+        (self.action == "*" || self.action == action) && type_fits && self.zone_fits(params, network)
     }
 
-    fn zone_fits(&self, params: &Params<'_>) -> bool {
+    fn zone_fits(&self, params: &Params<'_>, network: &Network) -> bool {
         let Some(zone) = self.zone.as_deref() else { return true };
         let interface = params.structures("NetworkInterface").into_iter().find_map(|i| i.get("SubnetId"));
         let subnet = params.get("SubnetId").or(interface);
-        let of_subnet = crate::model::network::SUBNETS.iter().find(|candidate| Some(candidate.id) == subnet);
-        params.get("Placement.AvailabilityZone") == Some(zone) || of_subnet.is_some_and(|s| s.zone == zone)
+        let of_subnet = network.places.iter().find(|place| Some(place.subnet_id.as_str()) == subnet);
+        params.get("Placement.AvailabilityZone") == Some(zone)
+            || of_subnet.is_some_and(|place| place.zone == zone)
     }
 }
 
@@ -126,8 +130,8 @@ impl Faults {
     }
 
     /// The first planted fault that is for this call; it is used up by one.
-    pub(crate) fn take(&mut self, action: &str, params: &Params<'_>) -> Option<Fault> {
-        let at = self.0.iter().position(|fault| fault.times > 0 && fault.is_for(action, params))?;
+    pub(crate) fn take(&mut self, action: &str, params: &Params<'_>, network: &Network) -> Option<Fault> {
+        let at = self.0.iter().position(|fault| fault.times > 0 && fault.is_for(action, params, network))?;
         let fault = self.0[at].clone();
         self.0[at].times -= 1;
         self.0.retain(|fault| fault.times > 0);
@@ -153,11 +157,11 @@ mod tests {
         let other_zone = request("InstanceType=t3.micro&SubnetId=subnet-0a1b2c3d4e5f60001");
         let named = request("InstanceType=t3.micro&Placement.AvailabilityZone=us-east-1b");
         let by_subnet = request("InstanceType=t3.micro&SubnetId=subnet-0a1b2c3d4e5f60002");
-        assert_eq!(faults.take("RunInstances", &other_zone.params()), None);
-        assert_eq!(faults.take("StartInstances", &named.params()), None);
-        assert!(faults.take("RunInstances", &named.params()).is_some());
-        assert!(faults.take("RunInstances", &by_subnet.params()).is_some());
-        assert_eq!(faults.take("RunInstances", &named.params()), None);
+        assert_eq!(faults.take("RunInstances", &other_zone.params(), Network::own()), None);
+        assert_eq!(faults.take("StartInstances", &named.params(), Network::own()), None);
+        assert!(faults.take("RunInstances", &named.params(), Network::own()).is_some());
+        assert!(faults.take("RunInstances", &by_subnet.params(), Network::own()).is_some());
+        assert_eq!(faults.take("RunInstances", &named.params(), Network::own()), None);
         assert!(faults.list().is_empty());
     }
 }

@@ -24,10 +24,7 @@ use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_RSA_SHA2
 use serde::{Deserialize, Serialize};
 use x509_cert::{Certificate, attr::Attribute, spki::AlgorithmIdentifierOwned};
 
-use crate::model::{
-    instance::Instance,
-    network::{ACCOUNT_ID, REGION},
-};
+use crate::{config::Home, model::instance::Instance};
 
 const DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.1");
 const SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");
@@ -181,9 +178,9 @@ struct IdentityDocument<'a> {
 }
 
 /// The identity document of a machine; `pendingTime` is that of its current start.
-pub(crate) fn document(instance: &Instance) -> String {
+pub(crate) fn document(instance: &Instance, home: &Home) -> String {
     let document = IdentityDocument {
-        account_id: ACCOUNT_ID,
+        account_id: &home.account_id,
         architecture: &instance.architecture,
         availability_zone: &instance.zone,
         billing_products: None,
@@ -196,7 +193,7 @@ pub(crate) fn document(instance: &Instance) -> String {
         pending_time: instance.launch_time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
         private_ip: &instance.private_ip,
         ramdisk_id: None,
-        region: REGION,
+        region: &home.region,
         version: "2017-09-30",
     };
     serde_json::to_string_pretty(&document).unwrap_or_default()

@@ -6,6 +6,9 @@
 //! is our own reading of EC2, checked against a real client. Requests for what it does not know are refused,
 //! never ignored.
 //!
+//! It has a small network of its own. Over another emulator's (`--network-endpoint`) it passes calls about the network on,
+//! and launches machines only into what is there; that endpoint, and one of IAM, are its `surroundings`.
+//!
 //! Inside, `model` is pure: every change is told the time and given a source of chance, and leaves behind
 //! what has to be written down (`journal`) and what the world has to learn (`events`, `first_boot`).
 //! `actions` translates between it and the wire, one file per action; `control` is the way for tests to plant
@@ -35,12 +38,15 @@ mod ledger;
 mod model;
 mod server;
 mod simulator;
+mod surroundings;
 mod throttle;
 mod wire;
 
 pub use args::{SimulatorArgs, run};
 pub use clock::{Clock, ShiftedClock, SystemClock};
-pub use config::{BootOutcome, BucketSize, EventSettings, Settings, SimulatorConfig, Span, Timings};
+pub use config::{
+    BootOutcome, BucketSize, EventSettings, Home, Settings, SimulatorConfig, Span, Surroundings, Timings,
+};
 pub use control::{
     Capacity, IdleReported, InstanceView, Milestones, NextBootOutcome, SaidIdle,
     client::{Control, ControlError},

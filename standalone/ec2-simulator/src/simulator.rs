@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::{Clock, SystemClock},
-    config::{BootOutcome, EventSettings, Settings, SimulatorConfig},
+    config::{BootOutcome, EventSettings, Home, Settings, SimulatorConfig},
     control::client::Control,
     events::{self, Event, EventKind},
     faults::Faults,
@@ -35,6 +35,7 @@ use crate::{
         region::{Effect, Moment, Region},
     },
     server,
+    surroundings::Neighbours,
     throttle::Throttle,
     wire::error::Ec2Error,
 };
@@ -151,6 +152,8 @@ pub(crate) struct Shared {
     pub(crate) signer: IdentitySigner,
     pub(crate) certificate_pem: String,
     pub(crate) user_data: KnownUserData,
+    pub(crate) home: Home,
+    pub(crate) neighbours: Option<Neighbours>,
     events: mpsc::UnboundedSender<Event>,
     pub(crate) stop: CancellationToken,
     wake: Notify,
@@ -199,6 +202,8 @@ impl Shared {
             signer: IdentitySigner::new(&key).map_err(|error| identity_error(&error))?,
             certificate_pem: key.certificate_pem().to_owned(),
             user_data: KnownUserData::default(),
+            home: config.home,
+            neighbours: config.surroundings.map(Neighbours::new).transpose()?,
             events,
             stop: CancellationToken::new(),
             wake: Notify::new(),

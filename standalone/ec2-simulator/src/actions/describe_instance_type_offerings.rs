@@ -2,11 +2,7 @@
 
 use super::{Answer, Call, paging::Paging};
 use crate::{
-    model::{
-        catalog::INSTANCE_TYPES,
-        filter::all_match,
-        network::{REGION, SUBNETS},
-    },
+    model::{catalog::INSTANCE_TYPES, filter::all_match},
     wire::{error::Ec2Error, response::Xml},
 };
 
@@ -14,9 +10,9 @@ pub(super) fn perform(call: &mut Call<'_>) -> Result<Answer, Ec2Error> {
     let params = call.params();
     let location = params.get("LocationType").unwrap_or("region");
     let places: Vec<&str> = match location {
-        "region" => vec![REGION],
-        "availability-zone" => SUBNETS.iter().map(|subnet| subnet.zone).collect(),
-        "availability-zone-id" => SUBNETS.iter().map(|subnet| subnet.zone_id).collect(),
+        "region" => vec![call.home.region.as_str()],
+        "availability-zone" => call.network.zones.iter().map(|zone| zone.name.as_str()).collect(),
+        "availability-zone-id" => call.network.zones.iter().map(|zone| zone.id.as_str()).collect(),
         other => return Err(Ec2Error::invalid_value("LocationType", other)),
     };
     let (filters, paging) = (params.filters()?, Paging::read(&params)?);

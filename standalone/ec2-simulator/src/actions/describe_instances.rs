@@ -3,7 +3,7 @@
 use super::{Answer, Call, instance_xml, paging::Paging};
 use crate::{
     model::filter::{self, Filter, all_match, instance_values},
-    model::{instance::Instance, network::ACCOUNT_ID},
+    model::instance::Instance,
     wire::{error::Ec2Error, response::Xml},
 };
 
@@ -21,7 +21,7 @@ pub(super) fn perform(call: &mut Call<'_>) -> Result<Answer, Ec2Error> {
     let found = select(call, &ids, &filters)?;
     let page = paging.cut(found.into_iter(), |instance| instance.sequence);
     let mut xml = Xml::answer("DescribeInstances");
-    reservations(&mut xml, &page.items);
+    reservations(&mut xml, &page.items, &call.home.account_id);
     xml.optional("nextToken", page.next.as_deref());
     let ids = page.items.iter().map(|instance| instance.id.clone()).collect();
     Ok(Answer { xml, ids })
@@ -63,13 +63,13 @@ pub(super) fn select<'r>(
     Ok(found)
 }
 
-fn reservations(xml: &mut Xml, instances: &[&Instance]) {
+fn reservations(xml: &mut Xml, instances: &[&Instance], account_id: &str) {
     // Machines of one launch follow each other, since they are in the order of launches.
     let groups = instances.chunk_by(|one, next| one.reservation_id == next.reservation_id);
     xml.items("reservationSet", groups, |xml, group| {
         let Some(first) = group.first() else { return };
         xml.text("reservationId", &first.reservation_id);
-        xml.text("ownerId", ACCOUNT_ID);
+        xml.text("ownerId", account_id);
         xml.element("groupSet", |_| {});
         xml.items("instancesSet", group, |xml, instance| instance_xml::write(xml, instance));
     });

@@ -5,7 +5,7 @@ use crate::{
     model::{
         catalog,
         instance::{Instance, InstanceState, Market},
-        network::SECURITY_GROUPS,
+        network::REGION,
     },
     wire::response::Xml,
 };
@@ -80,10 +80,16 @@ fn identity(xml: &mut Xml, instance: &Instance) {
     xml.text("imageId", &instance.image_id);
     xml.element("instanceState", |xml| state(xml, instance.state));
     let gone = instance.state == InstanceState::Terminated;
-    let inside = format!("ip-{}.ec2.internal", instance.private_ip.replace('.', "-"));
+    // The first region has names of its own.
+    let region = instance.zone.trim_end_matches(|letter: char| letter.is_ascii_lowercase());
+    let (within, beyond) = match region {
+        REGION => ("ec2".to_owned(), "compute-1".to_owned()),
+        region => (format!("{region}.compute"), format!("{region}.compute")),
+    };
+    let inside = format!("ip-{}.{within}.internal", instance.private_ip.replace('.', "-"));
     xml.text("privateDnsName", if gone { "" } else { &inside });
     let public = instance.public_ip.as_ref();
-    let outside = public.map(|ip| format!("ec2-{}.compute-1.amazonaws.com", ip.replace('.', "-")));
+    let outside = public.map(|ip| format!("ec2-{}.{beyond}.amazonaws.com", ip.replace('.', "-")));
     xml.text("dnsName", outside.as_deref().unwrap_or_default());
     let reason = instance.state_reason.as_ref().filter(|_| !matches!(instance.state, InstanceState::Pending));
     xml.text("reason", reason.map(|reason| reason.message.as_str()).unwrap_or_default());
@@ -104,8 +110,7 @@ fn network(xml: &mut Xml, instance: &Instance) {
     xml.value("sourceDestCheck", true);
     xml.items("groupSet", &instance.security_groups, |xml, id| {
         xml.text("groupId", id);
-        let group = SECURITY_GROUPS.iter().find(|group| group.id == id);
-        xml.optional("groupName", group.map(|group| group.name));
+        xml.optional("groupName", instance.group_names.get(id).map(String::as_str));
     });
 }
 

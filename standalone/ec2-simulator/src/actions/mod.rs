@@ -20,7 +20,7 @@ mod modify_instance_attribute;
 mod modify_instance_metadata_options;
 mod paging;
 mod reboot_instances;
-mod run_instances;
+pub(crate) mod run_instances;
 mod start_instances;
 mod state_changes;
 mod stop_instances;
@@ -29,8 +29,10 @@ mod terminate_instances;
 use rand::rngs::StdRng;
 
 use crate::{
+    config::Home,
     model::{
         launch::MakeHostKeys,
+        network::Network,
         region::{Moment, Region},
     },
     throttle::{Cost, Limit},
@@ -44,6 +46,8 @@ use crate::{
 /// One call on its way through the model.
 pub(crate) struct Call<'a> {
     pub(crate) request: &'a Request,
+    pub(crate) home: &'a Home,
+    pub(crate) network: &'a Network,
     pub(crate) region: &'a mut Region,
     pub(crate) moment: Moment<'a, StdRng>,
     pub(crate) host_keys: MakeHostKeys<'a>,

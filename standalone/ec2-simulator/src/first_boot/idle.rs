@@ -49,7 +49,7 @@ pub(crate) async fn report(
         return Err(Ec2Error::new("InvalidParameterValue", "Its user data report no use."));
     };
     let now = shared.clock.now();
-    let identity_document = identity::document(instance);
+    let identity_document = identity::document(instance, &shared.home);
     let identity_signature = shared
         .signer
         .sign(&identity_document, now)

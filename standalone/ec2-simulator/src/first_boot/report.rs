@@ -99,7 +99,7 @@ fn prepare(shared: &Shared, due: &DueReport) -> Option<(String, String)> {
     let instructions = shared.user_data.read(encoded.as_deref()).ok()?;
     let settings: ReportSettings = serde_json::from_str(instructions.file(REPORT_SETTINGS)?).ok()?;
     let url = settings.report_url?;
-    let identity_document = identity::document(&instance);
+    let identity_document = identity::document(&instance, &shared.home);
     let signature = shared.signer.sign(&identity_document, shared.clock.now());
     let identity_signature = signature
         .inspect_err(|error| tracing::error!(%error, "an identity document could not be signed"))

@@ -1,9 +1,6 @@
 //! `Filter.n` of the Describe calls: names are ANDed, values ORed, `*` and `?` are wildcards.
 
-use super::{
-    instance::{Instance, Market},
-    network::SECURITY_GROUPS,
-};
+use super::instance::{Instance, Market};
 use crate::wire::error::Ec2Error;
 
 /// A filter's name with its values.
@@ -60,12 +57,7 @@ pub(crate) fn instance_values(instance: &Instance, name: &str) -> Option<Vec<Str
         "key-name" => some(&instance.key_name),
         "iam-instance-profile.arn" => some(&instance.instance_profile),
         "instance.group-id" | "group-id" => Some(instance.security_groups.clone()),
-        "instance.group-name" | "group-name" => {
-            let named = SECURITY_GROUPS
-                .iter()
-                .filter(|group| instance.security_groups.iter().any(|id| id == group.id));
-            Some(named.map(|group| group.name.to_owned()).collect())
-        }
+        "instance.group-name" | "group-name" => Some(instance.group_names.values().cloned().collect()),
         "launch-time" => one(&instance.launch_time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)),
         "tag-key" => Some(instance.tags.keys().cloned().collect()),
         "tag-value" => Some(instance.tags.values().cloned().collect()),

@@ -174,6 +174,11 @@ pub struct Boot {
     pub reported: bool,
 }
 
+/// Machines that were written down before it could be otherwise.
+const fn yes() -> bool {
+    true
+}
+
 /// A machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Instance {
@@ -201,8 +206,14 @@ pub struct Instance {
     pub vpc_id: String,
     /// `sg-…` ids.
     pub security_groups: Vec<String>,
+    /// The groups' names by their ids.
+    #[serde(default)]
+    pub group_names: BTreeMap<String, String>,
     /// Address inside the VPC, for life.
     pub private_ip: String,
+    /// Whether it gets a public address when it starts.
+    #[serde(default = "yes")]
+    pub is_public: bool,
     /// Public address while it runs; a new one at each start.
     pub public_ip: Option<String>,
     /// Name of the key pair.

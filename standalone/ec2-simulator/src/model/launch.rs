@@ -9,7 +9,7 @@ use super::{
     catalog::InstanceType,
     images::Image,
     instance::{Instance, InstanceState, Market, MetadataOptions, ShutdownBehavior, StateReason, Volume},
-    network::{SUBNETS, Subnet, VPC_ID},
+    network::{Group, Place},
     region::{Effect, Moment, Region, Reservation, new_id},
 };
 use crate::wire::error::Ec2Error;
@@ -33,9 +33,10 @@ pub(crate) struct Launch {
     pub(crate) max_count: u32,
     pub(crate) image: &'static Image,
     pub(crate) instance_type: &'static InstanceType,
-    /// The subnet that was named, or that follows from the zone; `None` leaves the zone to EC2.
-    pub(crate) subnet: Option<&'static Subnet>,
-    pub(crate) security_groups: Vec<String>,
+    /// Where the machines may go: the one subnet that was named or that follows from the zone, or several of which EC2
+    /// chooses.
+    pub(crate) places: Vec<Place>,
+    pub(crate) security_groups: Vec<Group>,
     pub(crate) key_name: Option<String>,
     pub(crate) instance_profile: Option<String>,
     pub(crate) user_data: Option<String>,
@@ -91,7 +92,7 @@ impl Region {
         moment: &mut Moment<'_, R>,
         host_keys: MakeHostKeys<'_>,
     ) -> Result<Reservation, Ec2Error> {
-        let (subnet, count) = self.place(launch, moment.rng)?;
+        let (place, count) = self.place(launch, moment.rng)?;
         let reservation = Reservation {
             id: new_id("r-", moment.rng),
             client_token: launch.client_token.clone(),
@@ -102,26 +103,23 @@ impl Region {
         };
         let keys = reservation.instance_ids.iter().map(|_| host_keys()).collect::<Result<Vec<_>, _>>()?;
         for (index, (id, keys)) in (0..).zip(reservation.instance_ids.iter().zip(keys)) {
-            let instance = self.build(launch, &reservation, subnet, (id, index), keys, moment);
+            let instance = self.build(launch, &reservation, place, (id, index), keys, moment);
             self.add(instance, moment.now);
         }
-        self.take_capacity(launch.instance_type.name, subnet.zone, count);
+        self.take_capacity(launch.instance_type.name, &place.zone, count);
         self.insert_reservation(reservation.clone());
         Ok(reservation)
     }
 
-    fn place<R: Rng>(&self, launch: &Launch, rng: &mut R) -> Result<(&'static Subnet, u32), Ec2Error> {
+    fn place<'l, R: Rng>(&self, launch: &'l Launch, rng: &mut R) -> Result<(&'l Place, u32), Ec2Error> {
         let name = launch.instance_type.name;
-        let room = |subnet: &Subnet| self.room(name, subnet.zone).min(launch.max_count);
-        let candidates: Vec<&'static Subnet> = match launch.subnet {
-            Some(subnet) => vec![subnet],
-            None => SUBNETS.iter().collect(),
-        };
-        let fitting: Vec<&'static Subnet> =
-            candidates.into_iter().filter(|subnet| room(subnet) >= launch.min_count).collect();
-        match fitting.choose(rng) {
-            Some(subnet) => Ok((subnet, room(subnet))),
-            None => Err(no_capacity(name, launch.subnet.map(|subnet| subnet.zone))),
+        let room = |place: &Place| self.room(name, &place.zone).min(launch.max_count);
+        let fitting: Vec<&Place> =
+            launch.places.iter().filter(|place| room(place) >= launch.min_count).collect();
+        match (fitting.choose(rng), launch.places.as_slice()) {
+            (Some(place), _) => Ok((place, room(place))),
+            (None, [only]) => Err(no_capacity(name, Some(&only.zone))),
+            (None, _) => Err(no_capacity(name, None)),
         }
     }
 
@@ -147,7 +145,7 @@ impl Region {
         &mut self,
         launch: &Launch,
         reservation: &Reservation,
-        subnet: &Subnet,
+        place: &Place,
         (id, launch_index): (&str, u32),
         host_keys: HostKeys,
         moment: &mut Moment<'_, R>,
@@ -165,11 +163,13 @@ impl Region {
             image_id: launch.image.id.to_owned(),
             instance_type: launch.instance_type.name.to_owned(),
             architecture: launch.image.architecture.to_owned(),
-            zone: subnet.zone.to_owned(),
-            subnet_id: subnet.id.to_owned(),
-            vpc_id: VPC_ID.to_owned(),
-            security_groups: launch.security_groups.clone(),
-            private_ip: subnet.address(sequence),
+            zone: place.zone.clone(),
+            subnet_id: place.subnet_id.clone(),
+            vpc_id: place.vpc_id.clone(),
+            security_groups: launch.security_groups.iter().map(|group| group.id.clone()).collect(),
+            group_names: named(&launch.security_groups),
+            private_ip: place.address(sequence),
+            is_public: place.is_public,
             public_ip: None,
             key_name: launch.key_name.clone(),
             instance_profile: launch.instance_profile.clone(),
@@ -215,6 +215,10 @@ pub(super) fn no_capacity(instance_type: &str, zone: Option<&str>) -> Ec2Error {
         None => format!("There is no Spot or On-Demand capacity available for {instance_type} in any zone."),
     };
     Ec2Error::new("InsufficientInstanceCapacity", message)
+}
+
+fn named(groups: &[Group]) -> BTreeMap<String, String> {
+    groups.iter().map(|group| (group.id.clone(), group.name.clone())).collect()
 }
 
 fn volume(wanted: &VolumeRequest, tags: &BTreeMap<String, String>, rng: &mut impl Rng) -> Volume {

@@ -100,7 +100,7 @@ impl Region {
         };
         match state {
             InstanceState::Running => {
-                instance.public_ip = Some(public_address(starts));
+                instance.public_ip = instance.is_public.then(|| public_address(starts));
                 instance.state_reason = None;
                 instance.boot = Some(boot(now + timings.boot.draw(moment.rng), moment.rng));
             }

@@ -63,7 +63,7 @@ fn wanted(token: Option<&str>, digest: &str, (min_count, max_count): (u32, u32))
         max_count,
         image: &images::IMAGES[0],
         instance_type: catalog::find("t3.micro").unwrap(),
-        subnet: Some(&SUBNETS[0]),
+        places: vec![SUBNETS[0].place()],
         security_groups: Vec::new(),
         key_name: None,
         instance_profile: None,

@@ -1,6 +1,6 @@
 //! `RunInstances`.
 
-mod network;
+pub(crate) mod network;
 mod volumes;
 
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use crate::{
         images::{self, Image},
         instance::{Market, MetadataOptions, ShutdownBehavior},
         launch::Launch,
-        network::ACCOUNT_ID,
+        network::Network,
         region::Reservation,
         tags,
     },
@@ -26,7 +26,7 @@ const MOST_USER_DATA: usize = 16_384;
 const LONGEST_TOKEN: usize = 64;
 
 pub(super) fn perform(call: &mut Call<'_>) -> Result<Answer, Ec2Error> {
-    let launch = read(&call.params(), call.request.digest())?;
+    let launch = read(&call.params(), call.request.digest(), call.network, &call.home.account_id)?;
     if let Some(token) = &launch.client_token
         && let Some(earlier) = call.region.repeated(token, &launch.digest)?
     {
@@ -42,19 +42,24 @@ pub(super) fn perform(call: &mut Call<'_>) -> Result<Answer, Ec2Error> {
 fn answer(call: &Call<'_>, reservation: Reservation) -> Answer {
     let mut xml = Xml::answer("RunInstances");
     xml.text("reservationId", &reservation.id);
-    xml.text("ownerId", ACCOUNT_ID);
+    xml.text("ownerId", &call.home.account_id);
     xml.element("groupSet", |_| {});
     let instances = reservation.instance_ids.iter().filter_map(|id| call.region.get(id));
     xml.items("instancesSet", instances, instance_xml::write);
     Answer { xml, ids: reservation.instance_ids }
 }
 
-/// Reads and judges all parameters.
-fn read(params: &Params<'_>, digest: String) -> Result<Launch, Ec2Error> {
+/// Reads and judges all parameters, for this network of this account.
+fn read(
+    params: &Params<'_>,
+    digest: String,
+    network: &Network,
+    account_id: &str,
+) -> Result<Launch, Ec2Error> {
     let (min_count, max_count) = read_counts(params)?;
     let image = images::resolve(params.required("ImageId")?)?;
     let instance_type = read_type(params, image)?;
-    let (subnet, security_groups) = network::read(params)?;
+    let (places, security_groups) = network::read(params, network)?;
     let (tags, volume_tags) = read_tags(params)?;
     let shutdown_behaviors = [("stop", ShutdownBehavior::Stop), ("terminate", ShutdownBehavior::Terminate)];
     params.flag("Monitoring.Enabled")?;
@@ -66,10 +71,10 @@ fn read(params: &Params<'_>, digest: String) -> Result<Launch, Ec2Error> {
         max_count,
         image,
         instance_type,
-        subnet,
+        places,
         security_groups,
         key_name: params.get("KeyName").map(read_key_name).transpose()?,
-        instance_profile: read_instance_profile(&params.structure("IamInstanceProfile"))?,
+        instance_profile: read_instance_profile(&params.structure("IamInstanceProfile"), account_id)?,
         user_data: params.get("UserData").map(read_user_data).transpose()?,
         tags,
         volume_tags,
@@ -129,8 +134,8 @@ fn read_key_name(name: &str) -> Result<String, Ec2Error> {
     Err(Ec2Error::new("InvalidKeyPair.NotFound", format!("The key pair '{name}' does not exist")))
 }
 
-fn read_instance_profile(profile: &Params<'_>) -> Result<Option<String>, Ec2Error> {
-    let start = format!("arn:aws:iam::{ACCOUNT_ID}:instance-profile/");
+fn read_instance_profile(profile: &Params<'_>, account_id: &str) -> Result<Option<String>, Ec2Error> {
+    let start = format!("arn:aws:iam::{account_id}:instance-profile/");
     let refused = |value: &str| {
         let message = format!(
             "Value ({value}) for parameter iamInstanceProfile is invalid. Invalid IAM Instance Profile"
@@ -230,13 +235,13 @@ pub(super) fn read_metadata_options(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::request::Request;
+    use crate::{model::network::ACCOUNT_ID, wire::request::Request};
 
     const GOOD: &str = "ImageId=ami-0c5a7e1d20f6b3a48&InstanceType=t3.micro&MinCount=1&MaxCount=2";
 
     fn read_body(extra: &str) -> Result<Launch, Ec2Error> {
         let request = Request::parse(format!("{GOOD}&{extra}").as_bytes());
-        let launch = read(&request.params(), request.digest())?;
+        let launch = read(&request.params(), request.digest(), Network::own(), ACCOUNT_ID)?;
         request.refuse_unknown().map(|()| launch)
     }
 
