@@ -19,7 +19,6 @@ import gzip
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -37,6 +36,7 @@ from .hold import hold
 from .plan import Plan
 from .policies import run_all
 from .policies.breakers import toothless
+from .ports import free_port
 from .terraform import Terraform, TerraformFailed, environment, require_terraform
 
 TERRAFORM = Path(__file__).resolve().parents[2]
@@ -52,9 +52,7 @@ class Failed(Exception):
 @contextlib.contextmanager
 def emulator(work: Path):
     """The emulator on a free port; its endpoint and log. It ends with the block."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     log = work / "emulator.log"
     with log.open("w") as out:
         process = subprocess.Popen(
