@@ -6,12 +6,17 @@ Each addition keeps what it is told and tells it again, no more: enough to show 
 formed and that Terraform comes to rest, nothing about what AWS would do.
 """
 
+import base64
 import datetime
 import json
 import sys
 from collections import OrderedDict
 
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
+from moto.awslambda.models import EventSourceMapping, LambdaBackend
 from moto.budgets.responses import BudgetsResponse
 from moto.cognitoidp.models import CognitoIdpUserPool
 from moto.core.responses import ActionResult, EmptyResult
@@ -19,8 +24,11 @@ from moto.ec2.models import ec2_backends
 from moto.eks import urls as eks_urls
 from moto.eks.exceptions import ResourceNotFoundException
 from moto.eks.responses import EKSResponse
+from moto.iam.access_control import IAMPolicy, PermissionResult
+from moto.kms.responses import KmsResponse
 from moto.route53.responses import Route53
-from moto.sqs.models import Queue
+from moto.s3.models import FakeBucket
+from moto.sqs.models import Queue, sqs_backends
 
 
 class Repeating:
@@ -313,6 +321,53 @@ def patch_queues() -> None:
     Queue._set_attributes = keeping_the_policy
 
 
+def patch_event_sources() -> None:
+    """moto would run the mapped function in Docker, with each message and while it is being sent. Whoever runs
+    the functions reads their queues."""
+    create = LambdaBackend.create_event_source_mapping
+
+    def without_a_reader(self: LambdaBackend, spec: dict) -> EventSourceMapping:
+        mapping = create(self, spec)
+        for queue in sqs_backends[self.account_id][self.region_name].queues.values():
+            queue.lambda_event_source_mappings.pop(mapping.function_arn, None)
+        return mapping
+
+    LambdaBackend.create_event_source_mapping = without_a_reader
+
+
+def patch_buckets() -> None:
+    """moto applies a bucket's policy without its conditions, so that what refuses plain HTTP would refuse everything.
+    Statements that have some say nothing instead."""
+
+    def get_permission(self: FakeBucket, action: str, resource: str) -> PermissionResult:
+        if self.policy is None:
+            return PermissionResult.NEUTRAL
+        document = json.loads(self.policy)
+        statements = document["Statement"] if isinstance(document["Statement"], list) else [document["Statement"]]
+        unconditional = [one for one in statements if "Condition" not in one]
+        return IAMPolicy(json.dumps({**document, "Statement": unconditional})).is_action_permitted(action, resource)
+
+    FakeBucket.get_permission = get_permission
+
+
+def patch_keys() -> None:
+    """moto takes a digest that is to be signed for a message, and hashes it once more."""
+    sign = KmsResponse.sign
+
+    def sign_digest(self: KmsResponse) -> str:
+        algorithm = self._get_param("SigningAlgorithm")
+        if (self._get_param("MessageType"), algorithm) != ("DIGEST", "ECDSA_SHA_256"):
+            return sign(self)
+        key = self.kms_backend.describe_key(self._get_param("KeyId"))
+        # moto's own key, and the one inside it.
+        signature = key.private_key.private_key.sign(self._get_param("Message"), ec.ECDSA(Prehashed(hashes.SHA256())))
+        return json.dumps(
+            {"KeyId": key.arn, "Signature": base64.b64encode(signature).decode(), "SigningAlgorithm": algorithm}
+        )
+
+    KmsResponse.sign = sign_digest
+
+
 def patch_zones() -> None:
     """A zone that is made with a VPC is private; moto wants to be told so as well."""
     create = Route53.create_hosted_zone
@@ -333,6 +388,9 @@ def main() -> None:
     patch_autoscaling()
     patch_budgets()
     patch_queues()
+    patch_event_sources()
+    patch_buckets()
+    patch_keys()
     patch_zones()
     patch_identity()
     from moto import server
