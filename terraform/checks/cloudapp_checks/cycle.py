@@ -1,6 +1,6 @@
 """The real thing: an example, applied by the real provider to an emulator, looked at, and destroyed.
 
-    apply [--example minimal] [--hold FILE] [--record] [--work FOLDER]
+    apply [--example minimal] [--run [--programs FOLDER]] [--hold FILE] [--record] [--work FOLDER]
 
 1. init with the S3 backend and its lock; plan; apply
 2. the internal load balancer is made as the chart's Ingress would make it; the second apply adds the alias
@@ -8,10 +8,11 @@
 4. policies over the state, and each policy over a broken copy (of production's: they want its protection); every role
    asked what it may do
 5. boto3 looks at what exists
-6. torn down in the documented order, until nothing is left
+6. with `--run`: CloudApp's own programs run on it, see `running/`
+7. torn down in the documented order, until nothing is left
 
-`--hold FILE` writes the outputs to FILE after 5 and waits for SIGINT or SIGTERM, so that CloudApp can be run on what
-Terraform made. `--record` keeps the state for the checks' own tests (`tests/recorded-state.json.gz`).
+`--hold FILE` writes the outputs to FILE after 6 and waits for SIGINT or SIGTERM, so that more can be run on what
+Terraform made (`checks/run FILE` does 6). `--record` keeps the state for the checks' own tests (`tests/recorded-state.json.gz`).
 """
 
 import argparse
@@ -28,16 +29,17 @@ import urllib.request
 import zipfile
 from pathlib import Path
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from . import drift, existing, roles
+from .emulated import Aws
 from .hold import hold
 from .plan import Plan
 from .policies import run_all
 from .policies.breakers import toothless
 from .ports import free_port
+from .running import judge as running
+from .running.expect import NotSo
 from .terraform import Terraform, TerraformFailed, environment, require_terraform
 
 TERRAFORM = Path(__file__).resolve().parents[2]
@@ -81,26 +83,6 @@ def emulator(work: Path):
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(10)
         process.kill()
-
-
-class Aws:
-    """boto3 clients for the emulator."""
-
-    def __init__(self, endpoint: str):
-        self.endpoint = endpoint
-        self.clients: dict = {}
-
-    def __call__(self, service: str, region: str = "eu-west-1"):
-        if (service, region) not in self.clients:
-            self.clients[service, region] = boto3.client(
-                service,
-                region_name=region,
-                endpoint_url=self.endpoint,
-                aws_access_key_id="test",
-                aws_secret_access_key="test",
-                config=Config(connect_timeout=5, read_timeout=60, retries={"max_attempts": 2}),
-            )
-        return self.clients[service, region]
 
 
 def prepare(aws: Aws, work: Path, example: str) -> tuple[Path, list[str]]:
@@ -185,7 +167,7 @@ def attempt(judge, *arguments) -> str | None:
     """Runs one judge; what it found, if anything."""
     try:
         judge(*arguments)
-    except (Failed, TerraformFailed, existing.NotThere, ClientError) as fault:
+    except (Failed, TerraformFailed, existing.NotThere, NotSo, ClientError) as fault:
         print(f"FAULT in {judge.__name__}", flush=True)
         return str(fault)
     return None
@@ -249,7 +231,18 @@ def record(state: dict, work: Path, endpoint: str) -> None:
     print(f"recorded in {RECORDED.relative_to(TERRAFORM)}")
 
 
-def cycle(example: str, work: Path, hold_file: Path | None, keep: bool) -> None:
+def judge_running(terraform: Terraform, aws: Aws, programs: Path, work: Path) -> None:
+    """CloudApp itself on what was made."""
+    running.judge(aws, held(terraform, aws.endpoint), programs, work / "running")
+
+
+def held(terraform: Terraform, endpoint: str) -> dict:
+    """What programs need to know that run on what was made: the endpoint and the outputs."""
+    outputs = json.loads(terraform.run("output", "-json", seconds=60)[1])
+    return {"endpoint": endpoint, "outputs": {name: one["value"] for name, one in outputs.items()}}
+
+
+def cycle(example: str, work: Path, programs: Path | None, hold_file: Path | None, keep: bool) -> None:
     """All of it."""
     with emulator(work) as (endpoint, emulator_log):
         aws = Aws(endpoint)
@@ -280,9 +273,10 @@ def cycle(example: str, work: Path, hold_file: Path | None, keep: bool) -> None:
             )
             if keep and not faults:
                 record(state, work, endpoint)
+            if programs:
+                faults += filter(None, [attempt(judge_running, terraform, aws, programs, work)])
             if hold_file:
-                outputs = json.loads(terraform.run("output", "-json", seconds=60)[1])
-                hold(hold_file, {name: one["value"] for name, one in outputs.items()}, endpoint)
+                hold(hold_file, held(terraform, endpoint))
             del terraform.environment["TF_VAR_services_balancer_exists"]
             faults += filter(None, [attempt(tear_down, terraform, aws, balancer)])
         finally:
@@ -299,6 +293,10 @@ def main() -> None:
     """Runs the cycle; ends with 1 and one paragraph if something is wrong."""
     parser = argparse.ArgumentParser(prog="apply", description="Applies an example to an emulator and judges it.")
     parser.add_argument("--example", choices=(PRODUCTION, "minimal"), default=PRODUCTION, help="which one")
+    parser.add_argument("--run", action="store_true", help="run CloudApp's own programs on what was made")
+    parser.add_argument(
+        "--programs", type=Path, metavar="FOLDER", default=running.PROGRAMS, help="where they are, if cargo put them elsewhere"
+    )
     parser.add_argument("--hold", type=Path, metavar="FILE", help="write the outputs to FILE and wait before tearing down")
     parser.add_argument("--work", type=Path, metavar="FOLDER", help="a new folder for logs and state, kept; else a temporary one")
     parser.add_argument("--record", action="store_true", help="keep the state for the checks' own tests")
@@ -310,7 +308,8 @@ def main() -> None:
     work.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     try:
-        cycle(arguments.example, work, arguments.hold, arguments.record)
+        programs = arguments.programs.resolve() if arguments.run else None
+        cycle(arguments.example, work.resolve(), programs, arguments.hold, arguments.record)
     except (Failed, TerraformFailed) as failure:
         sys.exit(f"\nFAILED after {time.monotonic() - started:.0f} s: {failure}\n\nlogs: {work}")
     print(f"all good in {time.monotonic() - started:.0f} s")

@@ -7,12 +7,12 @@ from pathlib import Path
 ENDING = {signal.SIGINT, signal.SIGTERM}
 
 
-def hold(file: Path, outputs: dict, endpoint: str) -> None:
+def hold(file: Path, held: dict) -> None:
     """Writes the endpoint and the outputs to a file, says so, and returns at SIGINT or SIGTERM."""
     # Blocked before anybody can know that we wait, so that no signal comes too early.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     try:
-        file.write_text(json.dumps({"endpoint": endpoint, "outputs": outputs}, indent=2))
+        file.write_text(json.dumps(held, indent=2))
         print(f"holding; endpoint and outputs are in {file}; end with Ctrl-C or SIGTERM", flush=True)
         signal.sigwait(ENDING)
     finally:

@@ -13,7 +13,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from cloudapp_checks.hold import hold
-hold(Path(sys.argv[1]), {"api_url": "http://api"}, "http://emulator")
+hold(Path(sys.argv[1]), {"endpoint": "http://emulator", "outputs": {"api_url": "http://api"}})
 print("torn down")
 """
 
