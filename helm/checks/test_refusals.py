@@ -47,6 +47,7 @@ WRONG = [
     ("provisionInstance.bootReportUrl", "http://services.example.com/api/boot-reports", "provisionInstance.bootReportUrl"),
     ("provisionInstance.adminTopicArn", "cloudapp-admin", "provisionInstance.adminTopicArn: Does not match"),
     ("provisionInstance.ec2RateFactor", 2, "provisionInstance.ec2RateFactor: Invalid type"),
+    ("provisionInstance.inUse.loadPercent", 0, "provisionInstance.inUse.loadPercent: Must be greater"),
     ("provisionInstance.ec2RateFactor", "fast", "provisionInstance.ec2RateFactor: Does not match"),
     ("provisionInstance.allowCrashPoints", True, "Additional property allowCrashPoints is not allowed"),
     ("viewStats.athenaTable", "events; drop table x", "viewStats.athenaTable: Does not match"),

@@ -48,6 +48,8 @@
 - { name: CLOUDAPP_SECURITY_GROUPS, value: {{ join "," .securityGroups | quote }} }
 - { name: CLOUDAPP_INSTANCES_PER_USER, value: {{ .instancesPerUser | quote }} }
 - { name: CLOUDAPP_EC2_RATE_FACTOR, value: {{ .ec2RateFactor | quote }} }
+- { name: CLOUDAPP_IN_USE_LOAD_PERCENT, value: {{ .inUse.loadPercent | int64 | quote }} }
+- { name: CLOUDAPP_IN_USE_BYTES_PER_SECOND, value: {{ .inUse.bytesPerSecond | int64 | quote }} }
 - { name: CLOUDAPP_EXPORT_INTERVAL_SECONDS, value: {{ .exportIntervalSeconds | quote }} }
 {{- end }}
 {{- end }}

@@ -7,6 +7,7 @@ use cloudapp_chassis::server::ListenArgs;
 use cloudapp_chassis::telemetry::TelemetryArgs;
 use cloudapp_chassis::token::TokenArgs;
 use cloudapp_database::DatabaseArgs;
+use cloudapp_user_data::InUse;
 
 use crate::limiter::RateFactor;
 use crate::settings::{Pace, Settings};
@@ -92,6 +93,13 @@ pub struct MachineArgs {
     /// Where machines find their metadata service.
     #[arg(long, env = "CLOUDAPP_METADATA_BASE", default_value = "http://169.254.169.254")]
     pub metadata_base: String,
+    /// From which load over five minutes on, in percent of one processor, a machine counts as in use, where its
+    /// configuration stops machines that nobody uses. Machines keep what held when they were asked for.
+    #[arg(long, env = "CLOUDAPP_IN_USE_LOAD_PERCENT", default_value_t = 25, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub in_use_load_percent: u32,
+    /// From how many bytes a second to and from others on, likewise.
+    #[arg(long, env = "CLOUDAPP_IN_USE_BYTES_PER_SECOND", default_value_t = 8192, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    pub in_use_bytes_per_second: u64,
     /// A PEM file with further certificates that sign identity documents; local runs only.
     #[arg(long, env = "CLOUDAPP_IDENTITY_CERTIFICATES")]
     pub identity_certificates: Option<PathBuf>,
@@ -144,6 +152,10 @@ impl Args {
             security_groups: named(&self.machines.security_groups),
             report_url: self.machines.boot_report_url.clone(),
             metadata_base: self.machines.metadata_base.clone(),
+            in_use: InUse {
+                load_percent: self.machines.in_use_load_percent,
+                bytes_per_second: self.machines.in_use_bytes_per_second,
+            },
             account_id: self.machines.aws_account_id.clone(),
             region: self.machines.aws_region.clone(),
             web_url: self.outlets.web_url.clone(),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use cloudapp_user_data::InUse;
 
 /// Settings of machines and their executions.
 #[derive(Debug, Clone)]
@@ -14,6 +15,8 @@ pub(crate) struct Settings {
     pub(crate) security_groups: Vec<String>,
     pub(crate) report_url: String,
     pub(crate) metadata_base: String,
+    /// From when on machines count as in use.
+    pub(crate) in_use: InUse,
     pub(crate) account_id: String,
     pub(crate) region: String,
     pub(crate) web_url: Option<String>,

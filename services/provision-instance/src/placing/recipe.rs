@@ -72,6 +72,7 @@ impl Recipe {
         let authority = deps.certificates.authority().await?;
         let mut settings = MachineSettings::new(authority, deps.settings.report_url.clone());
         settings.metadata_base.clone_from(&deps.settings.metadata_base);
+        settings.in_use = deps.settings.in_use;
         let user_data = cloudapp_user_data::render(&spec, &settings)
             .map_err(|error| NoRecipe::Never(not_renderable(&error)))?
             .bytes();

@@ -169,6 +169,7 @@ fn settings(report_url: String) -> Settings {
         security_groups: vec![],
         report_url,
         metadata_base: "http://169.254.169.254".to_owned(),
+        in_use: cloudapp_user_data::InUse::default(),
         account_id: "000000000000".to_owned(),
         region: "us-east-1".to_owned(),
         web_url: Some("http://cloudapp.example".to_owned()),

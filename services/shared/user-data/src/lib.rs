@@ -26,7 +26,7 @@ mod settings;
 
 pub use document::{Document, MachineFile, UnreadableUserData};
 pub use render::{UserData, render};
-pub use settings::MachineSettings;
+pub use settings::{InUse, MachineSettings};
 
 /// EC2's limit for user data, before base64 (AWS, "Run commands at launch").
 pub const LIMIT_BYTES: usize = 16_384;

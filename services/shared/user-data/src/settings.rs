@@ -12,6 +12,23 @@ pub struct MachineSettings {
     /// Empty on a machine. In a test the folder that stands for `/`: configuration files then name paths below
     /// it, and scripts take it from the environment variable `CLOUDAPP_ROOT`.
     pub root_prefix: String,
+    /// From when on a machine counts as in use, where its configuration stops machines that nobody uses.
+    pub in_use: InUse,
+}
+
+/// What a machine does at least while somebody uses it; below all of this, with nobody connected, it is idle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InUse {
+    /// The load over five minutes, in percent of one processor: an idle system stays far below 25.
+    pub load_percent: u32,
+    /// Traffic with others, bytes a second: scans and time servers stay below 8 KiB.
+    pub bytes_per_second: u64,
+}
+
+impl Default for InUse {
+    fn default() -> Self {
+        Self { load_percent: 25, bytes_per_second: 8192 }
+    }
 }
 
 impl MachineSettings {
@@ -26,6 +43,7 @@ impl MachineSettings {
             report_url: report_url.into(),
             metadata_base: Self::METADATA_BASE.to_owned(),
             root_prefix: String::new(),
+            in_use: InUse::default(),
         }
     }
 

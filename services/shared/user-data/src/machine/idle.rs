@@ -36,9 +36,12 @@ pub(crate) fn commands(
 /// One key per line: the script reads it with sed.
 fn own_settings(settings: &MachineSettings) -> String {
     format!(
-        "{{\n  \"idle_report_url\": \"{}\",\n  \"metadata_base\": \"{}\"\n}}\n",
+        "{{\n  \"idle_report_url\": \"{}\",\n  \"metadata_base\": \"{}\",\n  \"load_percent\": \"{}\",\n  \
+         \"bytes_per_second\": \"{}\"\n}}\n",
         settings.idle_report_url(),
         settings.metadata_base.trim_end_matches('/'),
+        settings.in_use.load_percent,
+        settings.in_use.bytes_per_second,
     )
 }
 

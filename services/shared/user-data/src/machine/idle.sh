@@ -24,16 +24,17 @@ somebody_is_here() {
     [ -n "$(who "$root/run/utmp" 2>/dev/null)" ]
 }
 
-# On average over five minutes, a quarter of a processor: an idle system stays far below.
-something_runs() { awk '{ exit !($2 >= 0.25) }' "$root/proc/loadavg"; }
+# The load on average over five minutes, in percent of a processor.
+something_runs() { awk -v most="$(setting load_percent)" '{ exit !(int($2 * 100 + 0.5) >= most) }' "$root/proc/loadavg"; }
 
-# More than 8 KiB a second since the last look: scans and time servers stay below. What is kept is "uptime bytes".
+# More bytes a second since the last look. What is kept is "uptime bytes".
 something_is_moved() {
     bytes=$(awk 'NR > 2 { sub(/:/, " "); if ($1 != "lo") all += $2 + $10 } END { printf "%.0f", all }' "$root/proc/net/dev")
     before=$(cat "$state/network" 2>/dev/null)
     printf '%s %s\n' "$now" "$bytes" >"$state/network"
     [ -n "$before" ] || return 1
-    printf '%s %s %s\n' "$before" "$now" "$bytes" | awk '{ exit !($4 - $2 > 8192 * ($3 - $1)) }'
+    printf '%s %s %s\n' "$before" "$now" "$bytes" |
+        awk -v most="$(setting bytes_per_second)" '{ exit !($4 - $2 > most * ($3 - $1)) }'
 }
 
 # Every look measures the network, whatever else is found.

@@ -1,5 +1,6 @@
 //! The script that looks whether anybody uses the machine, run for real on a `/proc` of the test's own.
 
+use cloudapp_user_data::InUse;
 use serde_json::json;
 
 use crate::support::{DOCUMENT, INSTANCE_ID, Machine, SIGNATURE, spec};
@@ -18,7 +19,13 @@ struct Idle {
 impl Idle {
     /// Fresh from the start; the receiver answers with `answers` in turn, then with 204.
     async fn new(answers: &[u16]) -> Self {
-        let machine = Machine::new(&spec(json!({ "idle_stop_minutes": 60 })), CA, answers).await;
+        Self::counting(InUse::default(), answers).await
+    }
+
+    /// As [`Self::new`], with other thresholds.
+    async fn counting(in_use: InUse, answers: &[u16]) -> Self {
+        let configuration = spec(json!({ "idle_stop_minutes": 60 }));
+        let machine = Machine::counting(in_use, &configuration, CA, answers).await;
         let idle = Self { machine, uptime: 300, moved: 50_000_000 };
         idle.load("0.02");
         idle.connections("");
@@ -106,6 +113,25 @@ async fn a_connection_over_ssh_work_and_traffic_are_use_and_are_told_at_once_but
         }
         assert_eq!(idle.told()[2..], [(780, 180)], "{cause}");
     }
+}
+
+#[tokio::test]
+async fn what_counts_as_use_is_what_the_operator_says() {
+    let mut idle = Idle::counting(InUse { load_percent: 150, bytes_per_second: 100_000 }, &[]).await;
+    idle.load("1.49");
+    idle.look(60, 0).await;
+    idle.look(60, 60 * 100_000).await;
+    assert_eq!(idle.told(), [(420, 60)], "below both");
+    idle.load("1.50");
+    idle.look(60, 0).await;
+    assert_eq!(idle.told()[1..], [(480, 0)]);
+    idle.load("0.00");
+    for _ in 0..5 {
+        idle.look(60, 0).await;
+    }
+    assert_eq!(idle.told()[2..], [(780, 240)]);
+    idle.look(60, 60 * 100_001).await;
+    assert_eq!(idle.told()[3..], [(840, 0)]);
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use axum::routing::{get, post, put};
 use cloudapp_contract::boot_report::BootReport;
 use cloudapp_contract::idle_report::IdleReport;
 use cloudapp_domain::configuration::{ConfigurationDraft, ConfigurationSpec};
-use cloudapp_user_data::{Document, MachineSettings, render};
+use cloudapp_user_data::{Document, InUse, MachineSettings, render};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -54,6 +54,16 @@ pub(crate) fn spec(changes: Value) -> ConfigurationSpec {
 impl Machine {
     /// Renders `configuration` and lays it out. The receiver answers with `answers` in turn, then with 204.
     pub(crate) async fn new(configuration: &ConfigurationSpec, ca_public_key: &str, answers: &[u16]) -> Self {
+        Self::counting(InUse::default(), configuration, ca_public_key, answers).await
+    }
+
+    /// As [`Self::new`], where a machine counts as in use from another threshold on.
+    pub(crate) async fn counting(
+        in_use: InUse,
+        configuration: &ConfigurationSpec,
+        ca_public_key: &str,
+        answers: &[u16],
+    ) -> Self {
         // `/tmp` rather than `$TMPDIR`: the account that sshd runs as must be able to enter.
         let root = tempfile::Builder::new().prefix("cloudapp-machine-").tempdir_in("/tmp").unwrap();
         let receiver = Arc::new(Receiver::default());
@@ -65,6 +75,7 @@ impl Machine {
             report_url: format!("{base}/api/boot-reports"),
             metadata_base: base,
             root_prefix: root.path().to_str().unwrap().to_owned(),
+            in_use,
         };
         let rendered = render(configuration, &settings).unwrap();
         Document::read(&rendered.bytes()).unwrap().write_files(root.path()).unwrap();
