@@ -201,9 +201,9 @@ def judge_policies(state: dict) -> None:
     print(f"policies: {len(reports)} over {sum(report.examined for report in reports)} expectations, each bites")
 
 
-def judge_roles(state: dict, values: dict) -> None:
+def judge_roles(state: dict, values: dict, example: str) -> None:
     """Each role asked what it may do."""
-    wrong, allowed, refused = roles.judge(Plan(state), values)
+    wrong, allowed, refused = roles.judge(Plan(state), values, example)
     if wrong:
         raise Failed(f"{len(wrong)} wrong answers about roles:\n  " + "\n  ".join(wrong))
     print(f"roles: {allowed} calls allowed as needed, {refused} refused as they must be")
@@ -265,7 +265,7 @@ def cycle(example: str, work: Path, programs: Path | None, hold_file: Path | Non
                     (
                         attempt(judge_drift, terraform, example),
                         attempt(judge_policies, state) if example == PRODUCTION else None,
-                        attempt(judge_roles, state, values),
+                        attempt(judge_roles, state, values, example),
                         attempt(existing.judge, aws, values),
                         attempt(refuses_while_locked, terraform, aws),
                     ),

@@ -49,7 +49,7 @@ class Policies(unittest.TestCase):
 
 class Roles(unittest.TestCase):
     def wrong(self, plan: Plan) -> list[str]:
-        return roles.judge(plan, VALUES)[0]
+        return roles.judge(plan, VALUES, "production")[0]
 
     def test_all_answers_are_right(self):
         self.assertEqual(self.wrong(Plan(STATE)), [])

@@ -34,9 +34,9 @@ def everybody_is_refused(n: Names) -> list[Call]:
     return [[request] for request in single]
 
 
-def judge(plan: Plan, values: dict) -> tuple[list[str], int, int]:
+def judge(plan: Plan, values: dict, example: str) -> tuple[list[str], int, int]:
     """Wrong answers, and how many right ones: allowed, refused."""
-    n = names(plan, values)
+    n = names(plan, values, example)
     documents: dict[str, list[dict]] = {}
     for found in plan.of("aws_iam_role_policy"):
         documents.setdefault(found.get("role"), []).append(found.json("policy"))

@@ -17,6 +17,9 @@ class Names:
     account: str
     region: str
     subnets: list[str]
+    # Instance types, beside t3.micro, that machines may and may not have.
+    type_allowed: str
+    type_refused: str
     group: str
     pool: str
     keys: dict[str, str]
@@ -92,8 +95,12 @@ class Names:
         return Request("secretsmanager:GetSecretValue", self.master_secret)
 
 
-def names(plan: Plan, values: dict) -> Names:
-    """From the state and the chart's values."""
+# Of each example, whose `instance_types` decide.
+TYPES = {"production": ("m7i.4xlarge", "p5.48xlarge"), "minimal": ("t3.2xlarge", "m7i.4xlarge")}
+
+
+def names(plan: Plan, values: dict, example: str) -> Names:
+    """From the state of an example and the chart's values."""
 
     def one(kind: str, attribute: str, part: str = "") -> str:
         found = [resource.get(attribute) for resource in plan.of(kind) if part in resource.address]
@@ -107,6 +114,8 @@ def names(plan: Plan, values: dict) -> Names:
         account=values["aws"]["accountId"],
         region=values["aws"]["region"],
         subnets=values["provisionInstance"]["subnets"],
+        type_allowed=TYPES[example][0],
+        type_refused=TYPES[example][1],
         group=values["provisionInstance"]["securityGroups"][0],
         pool=one("aws_cognito_user_pool", "arn"),
         keys=keys,

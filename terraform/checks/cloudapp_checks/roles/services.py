@@ -23,7 +23,7 @@ def cases(n: Names) -> dict[str, tuple[list[Call], list[Call]]]:
             ),
         ),
         "cloudapp-provision-instance": (
-            [launch(n), launch(n, type="m7i.4xlarge", subnet=n.subnets[2], owner=n.account)]
+            [launch(n), launch(n, type=n.type_allowed, subnet=n.subnets[2], owner=n.account)]
             + calls(
                 n.connect("provision"),
                 Request(
@@ -70,7 +70,7 @@ def cases(n: Names) -> dict[str, tuple[list[Call], list[Call]]]:
                 launch(n, tokens="optional"),
                 launch(n, hops="2"),
                 launch(n, encrypted="false"),
-                launch(n, type="p5.48xlarge"),
+                launch(n, type=n.type_refused),
                 launch(n, subnet="subnet-elsewhere"),
                 launch(n, group="sg-database"),
                 launch(n, owner="210987654321"),
