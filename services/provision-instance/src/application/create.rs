@@ -67,6 +67,7 @@ pub(crate) async fn create(
     request: &CreateInstance,
 ) -> Result<Accepted, CreateError> {
     let wish = Arc::new(wish(deps, caller, key, request));
+    let _coming = deps.doorbell.coming();
     let answer = match admissions.groups.submit(Arc::clone(&wish)).await {
         Ok(Answer::Busy) => admissions.alone(&wish).await?,
         Ok(answer) => answer,

@@ -64,13 +64,14 @@ impl GroupRow {
         (ConfigurationId::from(self.configuration_id), self.configuration_version)
     }
 
-    fn group(&self, asked_at: Option<DateTime<Utc>>) -> Group {
+    fn group(&self, asked_at: Option<DateTime<Utc>>, more: bool) -> Group {
         Group {
             count: u32::try_from(self.count).unwrap_or(u32::MAX),
             oldest: self.oldest,
             newest: self.newest,
             head: Rank { pool: self.pool, turn: self.turn, enqueued_at: self.oldest },
             asked_at,
+            more,
         }
     }
 }
@@ -161,7 +162,7 @@ impl Placer {
         Ok(rows
             .into_iter()
             .map(|row| {
-                let group = row.group(self.asked.at(row.version()));
+                let group = row.group(self.asked.at(row.version()), self.deps.doorbell.somebody_comes());
                 (row, group)
             })
             .collect())

@@ -31,6 +31,8 @@ mod settle;
 mod tags;
 mod traces;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
@@ -66,12 +68,34 @@ pub(crate) enum PlacingError {
 #[derive(Debug, Default)]
 pub(crate) struct Doorbell {
     batches: Notify,
+    coming: AtomicUsize,
+}
+
+/// Somebody who is being admitted.
+#[derive(Debug)]
+pub(crate) struct Coming<'a>(&'a Doorbell);
+
+impl Drop for Coming<'_> {
+    fn drop(&mut self) {
+        self.0.coming.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Doorbell {
     /// Somebody has left a batch. To be called after the commit.
     pub(crate) fn left(&self) {
         self.batches.notify_one();
+    }
+
+    /// Somebody is being admitted by this process, until what is answered is dropped: whoever is at the door already is
+    /// worth waiting for, however long a busy database takes to let them in.
+    pub(crate) fn coming(&self) -> Coming<'_> {
+        self.coming.fetch_add(1, Ordering::Relaxed);
+        Coming(self)
+    }
+
+    fn somebody_comes(&self) -> bool {
+        self.coming.load(Ordering::Relaxed) > 0
     }
 
     fn batches(&self) -> Notified<'_> {

@@ -48,6 +48,7 @@ impl World {
                 newest: at,
                 head: rank,
                 asked_at: None,
+                more: false,
             });
             group.count += 1;
             (group.oldest, group.newest) = (group.oldest.min(at), group.newest.max(at));

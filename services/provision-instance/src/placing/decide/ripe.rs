@@ -44,6 +44,8 @@ pub(crate) struct Group {
     pub(crate) head: Rank,
     /// When an equal call left last, as far as this replica knows.
     pub(crate) asked_at: Option<DateTime<Utc>>,
+    /// Somebody is being admitted right now, perhaps to this group.
+    pub(crate) more: bool,
 }
 
 /// Where a machine stands in the queue: the smaller, the sooner.
@@ -65,7 +67,8 @@ pub(crate) fn ripeness(group: &Group, now: DateTime<Utc>) -> Ripeness {
         ..CROWD => (IDLE, LONGEST),
         CROWD.. => (IDLE_IN_A_CROWD, LONGEST_IN_A_CROWD),
     };
-    let ripe_at = (group.newest + idle).min(group.oldest + longest);
+    let newest = if group.more { group.newest.max(now) } else { group.newest };
+    let ripe_at = (newest + idle).min(group.oldest + longest);
     if group.count >= MOST || ripe_at <= now || group.oldest > now + longest {
         Ripeness::Ripe
     } else {
@@ -108,7 +111,7 @@ mod tests {
 
     fn group(count: u32, oldest: i64, newest: i64) -> Group {
         let head = Rank { pool: false, turn: 0, enqueued_at: at(oldest) };
-        Group { count, oldest: at(oldest), newest: at(newest), head, asked_at: None }
+        Group { count, oldest: at(oldest), newest: at(newest), head, asked_at: None, more: false }
     }
 
     #[test]
@@ -119,6 +122,14 @@ mod tests {
         assert_eq!(ripeness(&group(9, 0, 240), at(249)), Ripeness::NotBefore(at(250)));
         assert_eq!(ripeness(&group(9, 0, 249), at(250)), Ripeness::Ripe);
         assert_eq!(ripeness(&group(MOST, 0, 0), at(0)), Ripeness::Ripe, "no call takes more");
+    }
+
+    #[test]
+    fn whoever_is_at_the_door_is_waited_for_but_not_for_ever() {
+        let door = Group { more: true, ..group(9, 0, 0) };
+        assert_eq!(ripeness(&door, at(100)), Ripeness::NotBefore(at(135)));
+        assert_eq!(ripeness(&door, at(249)), Ripeness::NotBefore(at(250)));
+        assert_eq!(ripeness(&door, at(250)), Ripeness::Ripe);
     }
 
     #[test]
