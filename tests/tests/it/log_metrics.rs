@@ -94,8 +94,11 @@ async fn launches_that_wait_or_end_or_are_refused_are_counted() {
     })
     .await;
     assert!((600.0..900.0).contains(&waited), "{waited} s");
-    let gauges = scene.rig.replica(worker).metrics().await.expect("metrics");
-    assert!(gauges.contains("cloudapp_placement_queue 1"), "{gauges}");
+    eventually("a gauge tells how many wait", true, async || {
+        let gauges = scene.rig.replica(worker).metrics().await.expect("metrics");
+        gauges.contains("cloudapp_placement_queue 1")
+    })
+    .await;
 
     holding.rollback().await.expect("let go");
     let state = async || {
