@@ -38,7 +38,7 @@ pub struct Orphan {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct DriftCount {
     /// `orphan_removed`, `ended_again` (a machine ran on although its end had been asked for), or `looked_at` (a
-    /// machine that nobody looked at any more).
+    /// machine that had changed at EC2 without an event, or that nobody looked at any more).
     pub kind: String,
     /// How often.
     pub count: u64,

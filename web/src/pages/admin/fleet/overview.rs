@@ -82,8 +82,8 @@ impl DriftRow {
                 "They ran on although their end had been asked for; AWS was asked once more.",
             ),
             "looked_at" => (
-                "Forgotten machines looked at",
-                "Nobody watched them any more; they were compared with AWS and are watched again.",
+                "Machines looked at out of turn",
+                "They had changed at AWS and no event said so, or nobody watched them any more.",
             ),
             other => (other, ""),
         };
