@@ -34,17 +34,27 @@ def everybody_is_refused(n: Names) -> list[Call]:
     return [[request] for request in single]
 
 
-def judge(plan: Plan, values: dict, example: str) -> tuple[list[str], int, int]:
-    """Wrong answers, and how many right ones: allowed, refused."""
-    n = names(plan, values, example)
+def table(n: Names) -> dict[str, tuple[list[Call], list[Call]]]:
+    """Role to what it needs and what it must not do, beside what nobody may do."""
+    return {**services.cases(n), **functions.cases(n), **platform.cases(n)}
+
+
+def documents_of(plan: Plan) -> dict[str, list[dict]]:
+    """Role to its inline policies; a role of ours that is asked about has no others."""
     documents: dict[str, list[dict]] = {}
     for found in plan.of("aws_iam_role_policy"):
         documents.setdefault(found.get("role"), []).append(found.json("policy"))
-    table, wrong, allowed, refused = {**services.cases(n), **functions.cases(n), **platform.cases(n)}, [], 0, 0
+    return documents
+
+
+def judge(plan: Plan, values: dict, example: str) -> tuple[list[str], int, int]:
+    """Wrong answers, and how many right ones: allowed, refused."""
+    n = names(plan, values, example)
+    documents, asked, wrong, allowed, refused = documents_of(plan), table(n), [], 0, 0
     # EC2's flow logs, CloudTrail and EKS itself use these; no program of ours runs under them.
-    unasked = set(documents) - set(table) - {"cloudapp-vpc-flows", "cloudapp-trail"}
+    unasked = set(documents) - set(asked) - {"cloudapp-vpc-flows", "cloudapp-trail"}
     wrong += [f"{role}: nobody asks what it may do; add it to cloudapp_checks/roles/" for role in sorted(unasked)]
-    for role, (needs, must_not) in table.items():
+    for role, (needs, must_not) in asked.items():
         if role not in documents:
             wrong.append(f"{role}: is not there")
             continue
