@@ -6,7 +6,7 @@
 2. the internal load balancer is made as the chart's Ingress would make it; the second apply adds the alias
 3. a further plan must be empty but for `drift.json`
 4. policies over the state, and each policy over a broken copy (of production's: they want its protection); every role
-   asked what it may do
+   asked what it may do, by the evaluator and by a MiniStack that enforces IAM, see `enforced/`
 5. boto3 looks at what exists
 6. with `--run`: CloudApp's own programs run on it, see `running/`
 7. torn down in the documented order, until nothing is left
@@ -43,6 +43,7 @@ from .running.expect import NotSo
 from .terraform import Terraform, TerraformFailed, environment, require_terraform
 
 TERRAFORM = Path(__file__).resolve().parents[2]
+LOCAL_AWS_REQUIREMENTS = TERRAFORM.parent / "standalone" / "local-aws" / "requirements.txt"
 DOMAIN = "cloudapp.example.com"
 RECORDED = Path(__file__).resolve().parents[1] / "tests" / "recorded-state.json.gz"
 STATE_BUCKET = "cloudapp-terraform-state"
@@ -209,6 +210,25 @@ def judge_roles(state: dict, values: dict, example: str) -> None:
     print(f"roles: {allowed} calls allowed as needed, {refused} refused as they must be")
 
 
+def judge_enforced(state_file: Path, example: str) -> None:
+    """The same, asked of a MiniStack, in the Python that has it."""
+    tools = [TERRAFORM / "checks" / "tools", LOCAL_AWS_REQUIREMENTS]
+    python = subprocess.run(tools, stdout=subprocess.PIPE, text=True, check=False).stdout.strip()
+    if not python:
+        raise Failed("there is no Python with MiniStack; see above")
+    asked = subprocess.run(
+        [python, "-m", "cloudapp_checks.enforced", state_file, "--example", example],
+        cwd=TERRAFORM / "checks",
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    if asked.returncode:
+        raise Failed(f"{asked.stdout}{asked.stderr}")
+    print(asked.stdout, end="")
+
+
 def tear_down(terraform: Terraform, aws: Aws, balancer: str) -> None:
     """In the documented order: the Ingress first, then protection off, then everything."""
     aws("elbv2").delete_load_balancer(LoadBalancerArn=balancer)
@@ -266,6 +286,7 @@ def cycle(example: str, work: Path, programs: Path | None, hold_file: Path | Non
                         attempt(judge_drift, terraform, example),
                         attempt(judge_policies, state) if example == PRODUCTION else None,
                         attempt(judge_roles, state, values, example),
+                        attempt(judge_enforced, work / "state.json", example),
                         attempt(existing.judge, aws, values),
                         attempt(refuses_while_locked, terraform, aws),
                     ),
