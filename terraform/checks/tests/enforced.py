@@ -10,14 +10,16 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
+from cloudapp_checks.enforced.ministack import require_ministack
+
+require_ministack()  # what follows wants what comes with it
+
 from cloudapp_checks.enforced import blind, judge
 from cloudapp_checks.enforced.blind import Gap, sight
 from cloudapp_checks.enforced.calls import NoCall, call
-from cloudapp_checks.enforced.ministack import require_ministack
 from cloudapp_checks.evaluator import Request
 from cloudapp_checks.policies.breakers import grant, statement
 
-require_ministack()
 STATE = json.loads(gzip.decompress((Path(__file__).parent / "recorded-state.json.gz").read_bytes()))
 QUEUE = "arn:aws:sqs:eu-west-1:123456789012:cloudapp-login"
 IMAGE = "arn:aws:ec2:eu-west-1::image/ami-1"

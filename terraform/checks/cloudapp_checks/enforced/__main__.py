@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from .ministack import require_ministack
+from .ministack import NotRunning, require_ministack
 
 
 def main() -> None:
@@ -23,7 +23,11 @@ def main() -> None:
     from .judge import judge  # wants what require_ministack looks for
 
     packed, started = arguments.state.read_bytes(), time.monotonic()
-    outcome = judge(json.loads(gzip.decompress(packed) if arguments.state.suffix == ".gz" else packed), arguments.example)
+    state = json.loads(gzip.decompress(packed) if arguments.state.suffix == ".gz" else packed)
+    try:
+        outcome = judge(state, arguments.example)
+    except NotRunning as failure:
+        sys.exit(str(failure))
     print(outcome.said())
     if outcome.wrong:
         sys.exit(f"{len(outcome.wrong)} wrong answers about roles:\n  " + "\n  ".join(dict.fromkeys(outcome.wrong)))

@@ -160,10 +160,11 @@ def judge(state: dict, example: str, only: frozenset[str] = frozenset()) -> Outc
 def _ask_all(stage: Stage, documents_of: dict[str, list[dict]], asked: list[Question]) -> Outcome:
     outcome, eye = Outcome(), Eye(stage)
     documents_of = {role: json.loads(stage.instead(json.dumps(found))) for role, found in documents_of.items()}
-    sessions = {
-        role: stage.role(role, {f"policy-{number}": one for number, one in enumerate(documents_of[role])})
-        for role in dict.fromkeys(one.role for one in asked)
-    }
+    sessions = {}
+    for role in dict.fromkeys(one.role for one in asked):
+        # One that is not there may nothing, which is noticed.
+        found = documents_of.setdefault(role, [])
+        sessions[role] = stage.role(role, {f"policy-{number}": one for number, one in enumerate(found)})
     for question in asked:
         _ask_one(stage, eye, sessions[question.role], documents_of[question.role], question, outcome)
     outcome.probes = len(eye.seen)
