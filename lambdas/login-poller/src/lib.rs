@@ -18,7 +18,7 @@ use cloudapp_lambda::gateway::{self, GatewayError};
 use serde_json::Value;
 use sqlx::PgPool;
 
-pub use schema::{SchemaError, migrate, require_current};
+pub use schema::{migrate, require_current};
 
 /// Settings of the Lambda.
 #[derive(Debug, Clone, clap::Parser)]

@@ -11,7 +11,7 @@ use cloudapp_contract::execution::{ExecutionStatus, LoginDetails};
 use cloudapp_contract::message::LoginMessage;
 use cloudapp_database::PublishedRevocations;
 use cloudapp_domain::{Clock, EventId, ExecutionId, InstanceId, ManualClock, SystemClock, UserSub};
-use cloudapp_login_poller::{Deps, HandlerError, SchemaError, handler, migrate, require_current};
+use cloudapp_login_poller::{Deps, HandlerError, handler, migrate, require_current};
 use cloudapp_postgres::testing::TestDatabase;
 use cloudapp_test_issuer::{TestIssuer, TokenSpec};
 use serde_json::{Value, json};
@@ -294,7 +294,7 @@ async fn an_unmigrated_schema_is_refused_with_a_clear_line() {
     let database = TestDatabase::empty().await.unwrap();
     let pool = PgPool::connect(&database.schemas().login).await.unwrap();
     let error = require_current(&pool).await.unwrap_err();
-    assert!(matches!(error, SchemaError::Outdated { found: 0, needed: 1 }), "{error}");
+    assert!(error.to_string().contains("run its migrations first"), "{error}");
     migrate(&pool).await.unwrap();
     require_current(&pool).await.unwrap();
     migrate(&pool).await.unwrap();

@@ -33,7 +33,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use routes::openapi;
-pub use schema::{SchemaError, migrate};
+pub use schema::migrate;
 pub use seed::{SeedError, seed};
 
 /// Settings of configure-instance.

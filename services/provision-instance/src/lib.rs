@@ -68,7 +68,7 @@ use tokio_util::task::TaskTracker;
 pub use args::{Args, MachineArgs, OutletArgs, Role};
 pub use limiter::{InvalidRateFactor, RateFactor};
 pub use routes::openapi;
-pub use schema::{SchemaError, migrate};
+pub use schema::migrate;
 
 use app::App;
 use application::admitting::Admissions;

@@ -14,7 +14,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("cloudapp-chassis", &["contract", "domain", "trace"]),
     ("cloudapp-coalesce", &[]),
     ("cloudapp-database", &["aws", "chassis", "coalesce", "domain"]),
-    ("cloudapp-workflow", &["coalesce", "domain", "trace"]),
+    ("cloudapp-migrations", &[]),
+    ("cloudapp-workflow", &["coalesce", "domain", "migrations", "trace"]),
     ("cloudapp-aws-calls", &["trace"]),
     ("cloudapp-aws", &["aws-calls", "domain", "trace"]),
     ("cloudapp-ec2", &["aws-calls", "domain"]),
@@ -24,7 +25,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("cloudapp-test-issuer", &["chassis", "domain"]),
     ("cloudapp-test-sshd", &["free-port"]),
     ("cloudapp-lambda", &["chassis", "contract", "domain", "trace"]),
-    ("cloudapp-configure-instance", &["chassis", "contract", "database", "domain", "user-data"]),
+    (
+        "cloudapp-configure-instance",
+        &["chassis", "contract", "database", "domain", "migrations", "user-data"],
+    ),
     (
         "cloudapp-provision-instance",
         &[
@@ -36,6 +40,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "domain",
             "ec2",
             "identity-document",
+            "migrations",
             "ssh-ca",
             "trace",
             "user-data",
@@ -44,7 +49,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("cloudapp-view-stats", &["aws", "chassis", "contract", "domain"]),
     ("cloudapp-auth", &["aws", "chassis", "contract", "domain", "lambda", "trace"]),
-    ("cloudapp-login-poller", &["aws", "chassis", "contract", "database", "domain", "lambda", "trace"]),
+    (
+        "cloudapp-login-poller",
+        &["aws", "chassis", "contract", "database", "domain", "lambda", "migrations", "trace"],
+    ),
     ("cloudapp-stop-ec2", &["aws", "chassis", "contract", "database", "domain", "ec2", "lambda"]),
     ("cloudapp-web", &["aws", "chassis", "contract", "domain", "trace"]),
     ("cloudapp-schemas", &[]),
@@ -95,6 +103,7 @@ const KEPT_TO: &[(&str, &[&str])] = &[
         "sqlx",
         &[
             "database",
+            "migrations",
             "workflow",
             "configure-instance",
             "provision-instance",

@@ -36,7 +36,7 @@ pub use definition::{
     Applied, Definition, Definitions, Execution, FencedTransaction, Step, StepContext, StepError, Undone,
 };
 pub use moments::{Moment, Moments};
-pub use schema::{is_current, migrate};
+pub use schema::{migrate, require_current};
 pub use signals::{Signals, SignalsTask};
 pub use store::{Begun, ExecutionView, NewExecution, StepView, Store, StoreError};
 pub use worker::{Worker, WorkerSettings};

@@ -1,5 +1,6 @@
 //! The tables of executions: their migrations, and whether they have run.
 
+use cloudapp_migrations::SchemaError;
 use sqlx::PgPool;
 use sqlx::migrate::{MigrateError, Migrator};
 
@@ -18,45 +19,8 @@ pub async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
     migrations().run(pool).await
 }
 
-/// Whether every migration of this code has run. Later ones do no harm: they only add.
-///
 /// # Errors
-/// The database failed.
-pub async fn is_current(pool: &PgPool) -> sqlx::Result<bool> {
-    let newest: sqlx::Result<Option<i64>> =
-        sqlx::query_scalar("select max(version) from _workflow_migrations where success")
-            .fetch_one(pool)
-            .await;
-    let wanted = migrations().iter().map(|migration| migration.version).max();
-    match newest {
-        Ok(newest) => Ok(newest >= wanted),
-        // No table: nothing has ever run.
-        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::borrow::Cow;
-
-    use cloudapp_postgres::testing::TestDatabase;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn tables_are_current_once_the_newest_migration_has_run() {
-        let database = TestDatabase::empty().await.unwrap();
-        let pool = PgPool::connect(&database.schemas().provision).await.unwrap();
-        assert!(!is_current(&pool).await.unwrap(), "nothing has ever run");
-        let mut older = migrations();
-        let newest = older.iter().map(|migration| migration.version).max();
-        let all_but_it =
-            older.iter().filter(|migration| Some(migration.version) != newest).cloned().collect();
-        older.migrations = Cow::Owned(all_but_it);
-        older.run(&pool).await.unwrap();
-        assert!(!is_current(&pool).await.unwrap());
-        migrate(&pool).await.unwrap();
-        assert!(is_current(&pool).await.unwrap());
-    }
+/// Unless every migration of this code has run.
+pub async fn require_current(pool: &PgPool) -> Result<(), SchemaError> {
+    cloudapp_migrations::require_current("the tables of executions", &migrations(), pool).await
 }
