@@ -72,13 +72,12 @@ async fn status(pool: &PgPool, id: ExecutionId, caller: &Caller) -> Result<Execu
     if row.owner != caller.sub.as_str() && !caller.is_admin() {
         return Err(StatusError::NotFound);
     }
-    let failure = row.failure.map(|failure| failure.0);
     Ok(ExecutionStatus {
         id,
         kind: row.kind.parse()?,
         state: row.state.parse()?,
         instance_id: row.instance_id.into(),
-        failure: if caller.is_admin() { failure } else { failure.map(Failure::without_detail) },
+        failure: caller.shown(row.failure.map(|failure| failure.0)),
         login: row.login.map(|login| login.0),
     })
 }

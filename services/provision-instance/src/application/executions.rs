@@ -50,7 +50,7 @@ pub(crate) async fn visible(
     if !execution.state.is_final() {
         deps.onlooker.line().await.tell(&mut execution);
     }
-    Ok(if caller.is_admin() { execution } else { execution.without_technical_details() })
+    Ok(caller.shown(execution))
 }
 
 /// Executions of everybody, newest first.

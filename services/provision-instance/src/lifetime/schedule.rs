@@ -88,8 +88,7 @@ pub(crate) async fn skip(
     } else if planned < at {
         return Err(conflict("No stop is planned for that time. Load the page again to see the next one."));
     }
-    let machine = visible(deps, guard, caller, id).await?.into_contract();
-    Ok(if caller.is_admin() { machine } else { machine.without_technical_details() })
+    Ok(caller.shown(visible(deps, guard, caller, id).await?.into_contract()))
 }
 
 async fn visible(

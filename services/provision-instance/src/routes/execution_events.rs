@@ -42,14 +42,8 @@ pub(super) async fn handler(
         )
     })?;
     let first = executions::visible(&app.deps, &app.guard, &caller, id).await?;
-    let is_admin = caller.is_admin();
-    let events = changes(first, subscription).map(move |execution| {
-        Ok(if is_admin {
-            event(&execution)
-        } else {
-            event(&Arc::unwrap_or_clone(execution).without_technical_details())
-        })
-    });
+    let events = changes(first, subscription)
+        .map(move |execution| Ok(event(&caller.shown(Arc::unwrap_or_clone(execution)))));
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
 

@@ -29,6 +29,5 @@ pub(super) async fn handler(
     let found = found.filter(|found| !found.is_spare()).ok_or_else(|| ApiError::not_found("machine"))?;
     access::require(&app.guard, &caller, found.owner(), "machine")?;
     let notes = instance::notes(&app.deps.pool, id).await.map_err(|error| ApiError::internal(&error))?;
-    let found = Instance { notes, ..found.into_contract() };
-    Ok(Json(if caller.is_admin() { found } else { found.without_technical_details() }))
+    Ok(Json(caller.shown(Instance { notes, ..found.into_contract() })))
 }

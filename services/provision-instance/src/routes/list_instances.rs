@@ -33,11 +33,7 @@ pub(super) async fn handler(
     }
     let wanted = Wanted::from_query(&caller, &query)?;
     let page = wanted.load(&app).await.map_err(|error| ApiError::internal(&error))?;
-    Ok(Json(if caller.is_admin() {
-        page
-    } else {
-        Page { items: page.items.into_iter().map(Instance::without_technical_details).collect(), ..page }
-    }))
+    Ok(Json(caller.shown(page)))
 }
 
 /// A checked query.

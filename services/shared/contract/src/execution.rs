@@ -29,21 +29,6 @@ pub struct Execution {
     pub finished_at: Option<DateTime<Utc>>,
 }
 
-impl Execution {
-    /// The same for those who are no admins: without the technical details of what failed.
-    #[must_use]
-    pub fn without_technical_details(self) -> Self {
-        let steps = self.steps.into_iter();
-        Self {
-            steps: steps
-                .map(|step| Step { obstacle: step.obstacle.map(Failure::without_detail), ..step })
-                .collect(),
-            failure: self.failure.map(Failure::without_detail),
-            ..self
-        }
-    }
-}
-
 /// Query of `GET /api/executions`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]

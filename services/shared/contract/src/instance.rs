@@ -117,14 +117,6 @@ pub struct Instance {
     pub notes: Vec<InstanceNote>,
 }
 
-impl Instance {
-    /// The same for those who are no admins: without the technical details of what failed.
-    #[must_use]
-    pub fn without_technical_details(self) -> Self {
-        Self { failure: self.failure.map(Failure::without_detail), ..self }
-    }
-}
-
 /// Something that happened to a machine without its owner asking for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct InstanceNote {

@@ -16,6 +16,8 @@ pub mod pool;
 mod problem;
 pub mod revocation;
 pub mod stats;
+mod technical;
 
 pub use page::{Page, PageQuery};
 pub use problem::{Problem, ProblemCode};
+pub use technical::Technical;

@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use cloudapp_contract::Technical;
 use cloudapp_domain::{Clock, UserSub};
 use jsonwebtoken::{Algorithm, Validation};
 use secrecy::SecretString;
@@ -64,6 +65,11 @@ impl Caller {
     #[must_use]
     pub fn is_admin(&self) -> bool {
         self.groups.iter().any(|group| group == ADMIN_GROUP)
+    }
+
+    /// A value as this caller may see it: technical details of failures are the admins'.
+    pub fn shown<T: Technical>(&self, value: T) -> T {
+        if self.is_admin() { value } else { value.without_technical_details() }
     }
 
     /// Whether password and second factor were given within the last 15 minutes.
