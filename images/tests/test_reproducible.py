@@ -1,18 +1,22 @@
-"""Packing the same programs twice gives the same bytes."""
+"""Packing the same programs twice gives the same bytes. (Compiling them twice, `images/reproduce`, takes as long as a build.)"""
 
 import hashlib
 import json
 import pathlib
+import shutil
 import subprocess
 import tarfile
 import tempfile
 import unittest
+
+from image import OUT
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 
 
 def packed(folder):
     """What one run makes: the digest of each image's manifest, and of each other file."""
+    shutil.copytree(OUT / "programs", pathlib.Path(folder, "programs"))
     subprocess.run([REPOSITORY / "images/build", "--only", "packages", "--out", folder], check=True, capture_output=True)
     found = {}
     for path in sorted(pathlib.Path(folder).rglob("*")):
