@@ -1,4 +1,4 @@
-"""The pods of the services, of the migration job and of a collector."""
+"""The pods of the services, of the migration job and of the collector."""
 
 from ..evaluator import Request
 from .names import MANAGED, Call, Names, calls, launch, via
@@ -154,12 +154,14 @@ def cases(n: Names) -> dict[str, tuple[list[Call], list[Call]]]:
             calls(
                 Request("cloudwatch:PutMetricData", "*", {"cloudwatch:namespace": "CloudApp"}),
                 Request("xray:PutTraceSegments", "*"),
-                Request("logs:PutLogEvents", n.of("logs", "log-group:/cloudapp/metrics:log-stream:a")),
+                Request("logs:CreateLogStream", n.of("logs", "log-group:/cloudapp/metrics:log-stream:collector")),
+                Request("logs:PutLogEvents", n.of("logs", "log-group:/cloudapp/metrics:log-stream:collector")),
             ),
             calls(
                 Request("cloudwatch:PutMetricData", "*", {"cloudwatch:namespace": "AWS/SQS"}),
                 Request("cloudwatch:DeleteAlarms", n.of("cloudwatch", "alarm:x")),
                 Request("cloudwatch:SetAlarmState", n.of("cloudwatch", "alarm:x")),
+                Request("logs:CreateLogGroup", n.of("logs", "log-group:/cloudapp/other")),
                 Request("logs:PutLogEvents", n.of("logs", "log-group:/cloudapp/trail:log-stream:a")),
                 Request("logs:GetLogEvents", n.of("logs", "log-group:/cloudapp/eks:log-stream:a")),
                 n.connect("provision"),
