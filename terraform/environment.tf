@@ -20,5 +20,6 @@ locals {
     CLOUDAPP_STATS_URL     = local.services_url
     CLOUDAPP_GATEWAY_URL   = module.gateway.url
     CLOUDAPP_PUBLIC_URL    = local.web_url
-  }, var.web.environment)
+    # The collector is behind the services' load balancer, so that no further way has to be opened.
+  }, var.collector ? { OTEL_EXPORTER_OTLP_ENDPOINT = local.services_url } : {}, var.web.environment)
 }

@@ -54,6 +54,10 @@ output "helm_values" {
       athenaDatabase  = module.statistics.database
       athenaTable     = module.statistics.table
     }
+    collector = {
+      enabled      = var.collector
+      logGroupName = aws_cloudwatch_log_group.metrics.name
+    }
     logs = { groupName = module.cluster.pod_log_group }
   }
 }

@@ -125,7 +125,7 @@ locals {
       },
     ]
 
-    # A collector of metrics and traces, if the chart runs one.
+    # The chart's collector of metrics and traces.
     telemetry = [
       {
         # CloudWatch knows no resource for it; the namespace stands for one.

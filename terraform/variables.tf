@@ -86,6 +86,13 @@ variable "machines" {
   nullable = false
 }
 
+variable "collector" {
+  description = "Run the chart's collector of metrics and traces, and have web send its traces there."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
 variable "web" {
   description = "The web tier: the image's tag, the size and number of tasks, further settings."
   type = object({

@@ -31,7 +31,8 @@ class Values(unittest.TestCase):
         self.assertEqual((code, err), (0, ""))
         digests = {name: digest for name, digest in DIGESTS.items() if name != "web"}
         self.assertEqual(json.loads(out), {
-            "aws": {"region": "eu-central-1"}, "images": {"registry": "r", "digests": digests}, "serviceAccounts": {"operate": {}}})
+            "aws": {"region": "eu-central-1"}, "images": {"registry": "r", "digests": digests},
+            "serviceAccounts": {"operate": {}, "telemetry": {}}})
 
     def test_a_tag_will_do(self):
         code, out, _ = run(outputs({"images": {"registry": "r"}}), "--tag", "1.2")

@@ -17,6 +17,9 @@ HELM = os.environ.get("CLOUDAPP_HELM")
 # The oldest that EKS still supports, one between, and one that is newer than Helm itself.
 KUBERNETES = ("1.32", "1.34", "1.36")
 
+# What the chart runs of ours for good.
+SERVICES = ("configure-instance", "provision-instance", "view-stats")
+
 
 def case(name):
     """The values of a case."""
@@ -83,3 +86,13 @@ def pods(name):
         elif document["kind"] == "Pod":
             found[key] = document
     return found
+
+
+def services(name):
+    """The deployments of our services."""
+    return {service: made for service, made in of_kind(name, "Deployment").items() if service in SERVICES}
+
+
+def collects(name):
+    """Whether the case runs the collector."""
+    return case(name)["collector"]["enabled"]

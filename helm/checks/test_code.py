@@ -6,7 +6,7 @@ import unittest
 import chart
 import sources
 
-SERVICES = ("configure-instance", "provision-instance", "view-stats")
+SERVICES = chart.SERVICES
 # Settings that production leaves alone, and why.
 LEFT_ALONE = {
     "CLOUDAPP_ROLE": "every replica serves and works",
@@ -63,7 +63,10 @@ class Routes(unittest.TestCase):
     def routed(self):
         [ingress] = chart.of_kind("production", "Ingress").values()
         [rule] = ingress["spec"]["rules"]
-        return {path["path"]: path["backend"]["service"]["name"] for path in rule["http"]["paths"]}
+        routed = {path["path"]: path["backend"]["service"]["name"] for path in rule["http"]["paths"]}
+        # The collector's: see test_collector.py.
+        self.assertEqual(routed.pop("/v1/traces"), "collector")
+        return routed
 
     def test_every_route_of_a_service_leads_to_it(self):
         routed = self.routed()
@@ -100,7 +103,7 @@ class Ending(unittest.TestCase):
         requests = sources.seconds("services/shared/chassis/src/server.rs", r"shutdown\.cancelled\(\)\.await;\s+tokio::time::sleep\(Duration::from_secs\((\d+)\)")
         steps = sources.seconds("services/shared/workflow/src/worker.rs", r"grace: Duration::from_secs\((\d+)\)")
         for case in chart.CASES:
-            for deployment in chart.of_kind(case, "Deployment").values():
+            for deployment in chart.services(case).values():
                 spec = deployment["spec"]["template"]["spec"]
                 pre_stop = spec["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
                 # What is left after both is for handing over.

@@ -6,7 +6,7 @@ import chart
 
 # vCPU: GiB that Fargate sells with it. The pod asks for 256 MiB less.
 FARGATE = {0.25: (0.5, 1, 2), 0.5: (1, 2, 3, 4), 1: range(2, 9), 2: range(4, 17), 4: range(8, 31)}
-SERVICES = ("configure-instance", "provision-instance", "view-stats")
+SERVICES = chart.SERVICES
 
 
 def labels_match(selector, labels):
@@ -21,10 +21,14 @@ class Pods(unittest.TestCase):
                     yield name, pod, template
 
     def test_no_pod_may_more_than_it_must(self):
-        for _, _, template in self.each():
+        for _, pod, template in self.each():
             spec = template["spec"]
-            for forbidden in ("hostNetwork", "hostPID", "hostIPC", "hostAliases", "volumes", "initContainers", "nodeSelector"):
+            for forbidden in ("hostNetwork", "hostPID", "hostIPC", "hostAliases", "initContainers", "nodeSelector"):
                 self.assertNotIn(forbidden, spec)
+            # The collector's settings are a file; nothing else needs one.
+            files = [{"name": "config", "configMap": {"name": "collector"}}] if pod == "Deployment/collector" else None
+            self.assertEqual(spec.get("volumes"), files)
+            self.assertTrue(all(mount["readOnly"] for mount in spec["containers"][0].get("volumeMounts", ())))
             self.assertIs(spec["automountServiceAccountToken"], False)
             self.assertIs(spec["enableServiceLinks"], False)
             security = spec["securityContext"]
@@ -44,9 +48,10 @@ class Pods(unittest.TestCase):
             self.assertIn((int(memory[:-2]) + 256) / 1024, FARGATE[int(cpu[:-1]) / 1000])
 
     def test_images_are_ours_and_pinned(self):
-        for name, _, template in self.each():
+        for name, pod, template in self.each():
             image = template["spec"]["containers"][0]["image"]
-            self.assertTrue(image.startswith(chart.case(name)["images"]["registry"] + "/"), image)
+            if pod != "Deployment/collector":
+                self.assertTrue(image.startswith(chart.case(name)["images"]["registry"] + "/"), image)
             self.assertRegex(image, r"(@sha256:[0-9a-f]{64}|:[^:@/]+)$")
             self.assertFalse(image.endswith(":latest"))
 
@@ -62,7 +67,7 @@ class Pods(unittest.TestCase):
 
     def test_services_are_asked_whether_they_live_and_whether_they_can_serve(self):
         for name in chart.CASES:
-            for deployment in chart.of_kind(name, "Deployment").values():
+            for deployment in chart.services(name).values():
                 [container] = deployment["spec"]["template"]["spec"]["containers"]
                 ports = {port["name"]: port["containerPort"] for port in container["ports"]}
                 paths = {}
@@ -76,7 +81,7 @@ class Pods(unittest.TestCase):
         for name in chart.CASES:
             [ingress] = chart.of_kind(name, "Ingress").values()
             attributes = ingress["metadata"]["annotations"]["alb.ingress.kubernetes.io/target-group-attributes"]
-            for deployment in chart.of_kind(name, "Deployment").values():
+            for deployment in chart.services(name).values():
                 spec = deployment["spec"]["template"]["spec"]
                 pre_stop = spec["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
                 self.assertIn(f"deregistration_delay.timeout_seconds={pre_stop},", attributes)
@@ -108,7 +113,7 @@ class Together(unittest.TestCase):
                     selector = selector.get("matchLabels", selector)
                     found = [pod for pod, template in templates.items()
                              if labels_match(selector, template["metadata"]["labels"])]
-                    self.assertEqual(found, [f"Deployment/{owner}"])
+                    self.assertEqual(found, [f"Deployment/{owner.removesuffix('-pods')}"])
 
     def test_the_ingress_leads_to_the_services_ports(self):
         for name in chart.CASES:
@@ -132,10 +137,14 @@ class Together(unittest.TestCase):
     def test_every_pod_has_its_account_and_the_migration_has_it_in_time(self):
         for name in chart.CASES:
             accounts = chart.of_kind(name, "ServiceAccount")
-            self.assertEqual(set(accounts), {*SERVICES, "operate"})
-            for service in SERVICES:
-                spec = chart.of_kind(name, "Deployment")[service]["spec"]["template"]["spec"]
-                self.assertEqual(spec["serviceAccountName"], service)
+            deployments = chart.of_kind(name, "Deployment")
+            of = {service: service for service in SERVICES}
+            if chart.collects(name):
+                of["collector"] = "telemetry"
+            self.assertEqual(set(accounts), {*of.values(), "operate"})
+            self.assertEqual(set(deployments), set(of))
+            for deployment, account in of.items():
+                self.assertEqual(deployments[deployment]["spec"]["template"]["spec"]["serviceAccountName"], account)
             job = chart.of_kind(name, "Job")["migrate"]
             self.assertEqual(job["spec"]["template"]["spec"]["serviceAccountName"], "operate")
             before = [accounts["operate"], *chart.of_kind(name, "SecurityGroupPolicy").values()]
@@ -169,7 +178,9 @@ class Together(unittest.TestCase):
             self.assertEqual(pod["metadata"]["annotations"]["helm.sh/hook"], "test")
             [container] = pod["spec"]["containers"]
             self.assertEqual(container["args"][0], "probe")
-            self.assertEqual(sorted(container["args"][1:]), sorted(f"http://{service}/readyz" for service in SERVICES))
+            collector = ["http://collector:13133/", "--within-seconds=180"] if chart.collects(name) else []
+            asked = [f"http://{service}/readyz" for service in SERVICES]
+            self.assertEqual(sorted(container["args"][1:]), sorted(asked + collector))
 
 
 if __name__ == "__main__":

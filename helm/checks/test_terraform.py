@@ -61,7 +61,6 @@ class Values(unittest.TestCase):
         self.assertEqual(leaves(self.output) - leaves(chart.case("production")), set())
         self.assertEqual(leaves(chart.case("production")) - leaves(self.output) - images, {("ingress", "deletionProtection")})
 
-
     def test_what_the_command_makes_is_accepted(self):
         production = chart.case("production")
         digests = production.pop("images")["digests"]
@@ -119,15 +118,16 @@ class Names(unittest.TestCase):
     def test_the_service_accounts_are_those_that_the_roles_trust(self):
         source = terraform.text("permissions.tf")
         roles = set(re.findall(r"(?m)^    ([a-z-]+)\s*= (?:\[|concat\()", source[source.index("service_accounts ="):]))
-        # `telemetry` is for a collector, which is no part of this chart.
-        self.assertEqual(roles - {"telemetry"}, set(chart.of_kind("production", "ServiceAccount")))
+        self.assertEqual(roles, set(chart.of_kind("production", "ServiceAccount")))
 
     def test_the_port_is_the_one_that_the_security_groups_open(self):
         port = re.search(r'variable "pod_port" \{[^}]*default\s*=\s*(\d+)', terraform.text("modules/internal-endpoint/variables.tf"))[1]
         for name in chart.CASES:
             for deployment in chart.of_kind(name, "Deployment").values():
                 [container] = deployment["spec"]["template"]["spec"]["containers"]
-                self.assertEqual([entry["containerPort"] for entry in container["ports"]], [int(port)])
+                # Whether the collector lives is asked by Kubernetes and in the cluster only.
+                ports = [entry["containerPort"] for entry in container["ports"] if entry["name"] != "health"]
+                self.assertEqual(ports, [int(port)])
 
     def test_there_is_a_repository_for_every_image(self):
         text = terraform.text("modules/registry/variables.tf")

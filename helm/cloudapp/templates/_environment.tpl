@@ -5,9 +5,18 @@
 {{- with .Values.logFilter }}
 - { name: RUST_LOG, value: {{ . | quote }} }
 {{- end }}
-{{- with .Values.telemetry.otlpEndpoint }}
+{{- with include "cloudapp.traces" . }}
 - { name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ . | quote }} }
 {{- end }}
+{{- end }}
+
+{{/* Where traces go: where the operator says, else to our own collector, if it runs. */}}
+{{- define "cloudapp.traces" -}}
+{{- if .Values.telemetry.otlpEndpoint -}}
+{{ .Values.telemetry.otlpEndpoint }}
+{{- else if .Values.collector.enabled -}}
+http://collector:{{ include "cloudapp.collector.port" . }}
+{{- end -}}
 {{- end }}
 
 {{- define "cloudapp.environment.service" -}}

@@ -65,6 +65,9 @@ app.kubernetes.io/part-of: cloudapp
 {{- if lt (int .Values.shutdown.gracePeriodSeconds) (add (int .Values.shutdown.preStopSeconds) 30) -}}
 {{- fail "shutdown.gracePeriodSeconds must be at least 30 more than shutdown.preStopSeconds: a pod needs that long to hand over its work" -}}
 {{- end -}}
+{{- if and .Values.collector.enabled (not .Values.serviceAccounts.telemetry) -}}
+{{- fail "serviceAccounts.telemetry.roleArn is required: the collector sends as that role; collector.enabled: false runs none" -}}
+{{- end -}}
 {{- range tuple "configureInstance" "provisionInstance" "viewStats" -}}
 {{- $replicas := (index $.Values .).replicas -}}
 {{- if lt (int $replicas.max) (int $replicas.min) -}}

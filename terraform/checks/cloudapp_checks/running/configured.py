@@ -37,7 +37,7 @@ def _plain(environment: list[dict]) -> dict[str, str]:
 
 
 def by_chart(held: dict, tag: str, work: Path) -> dict[str, dict[str, str]]:
-    """The environment of the services and of the job `migrate`, as a deployment with these outputs sets it."""
+    """The environment of the services, of the job `migrate` and of the collector, as a deployment with these outputs sets it."""
     outputs = held["outputs"]
     said = json.dumps({name: {"sensitive": False, "value": value} for name, value in outputs.items()})
     # The emulator's queues are at its own address, over HTTP, which the chart refuses. It knows them by AWS's names too.
@@ -55,7 +55,8 @@ def by_chart(held: dict, tag: str, work: Path) -> dict[str, dict[str, str]]:
         if thing and thing["kind"] in ("Deployment", "Job"):
             [container] = thing["spec"]["template"]["spec"]["containers"]
             environments[thing["metadata"]["name"]] = _plain(container["env"])
-    expect(set(environments) == {*SERVICES, "migrate"}, f"the chart has other workloads: {sorted(environments)}")
+    workloads = {*SERVICES, "migrate", "collector"}
+    expect(set(environments) == workloads, f"the chart has other workloads: {sorted(environments)}")
     return environments
 
 

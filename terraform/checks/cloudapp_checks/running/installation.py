@@ -9,6 +9,7 @@ What is not as Terraform says, because nothing here could carry it:
 | the keys' address of the user pool | the emulator's | the issuer's name leads to AWS |
 | Amazon's certificates of identity documents | the simulator's beside them | nobody else signs documents of machines that do not exist |
 | the queues' addresses | AWS's names for them | the emulator's own are not HTTPS, which the chart refuses |
+| where traces go | nowhere | nothing here takes them |
 | where programs listen | a free port each | they share a machine |
 | the seconds between exports of events | 1 | nobody waits a minute to see one |
 """
@@ -73,6 +74,7 @@ class Parts:
             "CLOUDAPP_PUBLIC_URL": local(self.ports["web"]),
         }
         told = {name: otherwise.get(name, value) for name, value in environment.items()}
+        told.pop("OTEL_EXPORTER_OTLP_ENDPOINT", None)
         if "DATABASE_URL" in told:
             told["DATABASE_URL"] = self.database.url(told["DATABASE_URL"])
         return told | {
