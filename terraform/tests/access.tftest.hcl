@@ -1,6 +1,8 @@
 # Modules that decide who may do what, with a mocked provider.
 
 mock_provider "aws" {
+  override_during = plan # nothing has to be applied to be known
+
   mock_resource "aws_security_group" {
     defaults = { id = "sg-machines" }
   }
@@ -36,6 +38,7 @@ variables {
 }
 
 run "service_account" {
+  command = plan
   module {
     source = "./modules/service-account"
   }
@@ -47,28 +50,31 @@ run "service_account" {
   }
 
   assert {
-    condition = jsondecode(aws_iam_role.this.assume_role_policy).Statement[0].Condition.StringEquals == {
-      "oidc.eks.eu-west-1.amazonaws.com/id/ABC:sub" = "system:serviceaccount:cloudapp:view-stats"
-      "oidc.eks.eu-west-1.amazonaws.com/id/ABC:aud" = "sts.amazonaws.com"
-    }
-    error_message = "one service account of one namespace, with the audience checked"
+    condition     = jsondecode(aws_iam_role.this.assume_role_policy).Statement[0].Condition.StringEquals["${var.oidc.issuer}:sub"] == "system:serviceaccount:cloudapp:view-stats"
+    error_message = "one service account of one namespace"
+  }
+
+  assert {
+    condition     = jsondecode(aws_iam_role.this.assume_role_policy).Statement[0].Condition.StringEquals["${var.oidc.issuer}:aud"] == "sts.amazonaws.com"
+    error_message = "tokens are for STS only"
   }
 }
 
-run "service_account_refuses_a_wildcard" {
+run "service_account_refuses_what_is_no_name" {
   command = plan
   module {
     source = "./modules/service-account"
   }
   variables {
-    namespace       = "cloudapp"
-    service_account = "*"
+    namespace       = "*"
+    service_account = "View_Stats"
     statements      = []
   }
-  expect_failures = [var.service_account]
+  expect_failures = [var.namespace, var.service_account]
 }
 
 run "machines" {
+  command = plan
   module {
     source = "./modules/machines"
   }
@@ -82,12 +88,16 @@ run "machines" {
   }
 
   assert {
-    condition = jsonencode([for one in output.provision_statements : one.Condition if one.Sid == "LaunchMarkedMachines"]) == jsonencode([{
-      StringEquals  = { "aws:RequestTag/cloudapp:managed" = "true", "ec2:MetadataHttpTokens" = "required" }
-      StringLike    = { "ec2:InstanceType" = ["t3.*"] }
-      NumericEquals = { "ec2:MetadataHttpPutResponseHopLimit" = "1" }
-    }])
-    error_message = "only marked machines of allowed types, with IMDSv2 and one hop"
+    condition = jsonencode([for one in output.provision_statements : [one.Condition.StringEquals, one.Condition.NumericEquals] if one.Sid == "LaunchMarkedMachines"]) == jsonencode([[
+      { "aws:RequestTag/cloudapp:managed" = "true", "ec2:MetadataHttpTokens" = "required" },
+      { "ec2:MetadataHttpPutResponseHopLimit" = "1" },
+    ]])
+    error_message = "only marked machines, with IMDSv2 and one hop"
+  }
+
+  assert {
+    condition     = jsonencode([for one in output.provision_statements : one.Condition.StringLike if one.Sid == "LaunchMarkedMachines"]) == jsonencode([{ "ec2:InstanceType" = ["t3.*"] }])
+    error_message = "only machines of allowed types"
   }
 
   assert {
@@ -160,6 +170,7 @@ run "machines_refuse_wildcards" {
 }
 
 run "function" {
+  command = plan
   module {
     source = "./modules/function"
   }
@@ -215,6 +226,7 @@ run "function_refuses_a_missing_package_and_a_long_timeout" {
 }
 
 run "identity" {
+  command = plan
   module {
     source = "./modules/identity"
   }
@@ -265,6 +277,7 @@ run "identity_refuses_plain_http" {
 }
 
 run "gateway" {
+  command = plan
   module {
     source = "./modules/gateway"
   }
@@ -305,6 +318,7 @@ run "gateway_refuses_wildcard_routes" {
 }
 
 run "load_balancer_controller" {
+  command = plan
   module {
     source = "./modules/load-balancer-controller"
   }

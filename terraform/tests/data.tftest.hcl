@@ -1,8 +1,10 @@
 # Modules that keep data, with a mocked provider: each assertion fails when its line in the module is changed
-# (checks/cloudapp_checks/mutations.py). session-key is not here, for mocks know no ephemeral resources: the apply to the
-# emulator and the policies over the plan look at it.
+# (checks/cloudapp_checks/mutations.py). session-key is not here, for mocks know no ephemeral resources:
+# checks/cloudapp_checks/session_key.py makes it with the real provider.
 
 mock_provider "aws" {
+  override_during = plan # nothing has to be applied to be known
+
   mock_resource "aws_kms_key" {
     defaults = { arn = "arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-000000000000" }
   }
@@ -32,6 +34,7 @@ variables {
 }
 
 run "keys" {
+  command = plan
   module {
     source = "./modules/keys"
   }
@@ -91,6 +94,7 @@ run "keys_refuse_what_is_no_role" {
 }
 
 run "bucket" {
+  command = plan
   module {
     source = "./modules/bucket"
   }
@@ -139,6 +143,7 @@ run "bucket_refuses_a_bad_name" {
 }
 
 run "queue" {
+  command = plan
   module {
     source = "./modules/queue"
   }
@@ -178,6 +183,7 @@ run "queue" {
 }
 
 run "messaging" {
+  command = plan
   module {
     source = "./modules/messaging"
   }
@@ -218,6 +224,7 @@ run "messaging_refuses_what_is_no_address" {
 }
 
 run "database" {
+  command = plan
   module {
     source = "./modules/database"
   }
@@ -284,6 +291,7 @@ run "database_refuses_to_sleep" {
 }
 
 run "statistics" {
+  command = plan
   module {
     source = "./modules/statistics"
   }
@@ -310,6 +318,7 @@ run "statistics" {
 }
 
 run "registry" {
+  command = plan
   module {
     source = "./modules/registry"
   }

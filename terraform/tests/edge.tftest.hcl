@@ -1,6 +1,8 @@
 # Modules at the edge of the network and for operators' eyes, with a mocked provider.
 
 mock_provider "aws" {
+  override_during = plan # nothing has to be applied to be known
+
   mock_resource "aws_lb" {
     defaults = { arn = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app/cloudapp-web/1", arn_suffix = "app/cloudapp-web/1" }
   }
@@ -56,6 +58,7 @@ variables {
 }
 
 run "network_with_nat_in_each_zone" {
+  command = plan
   module {
     source = "./modules/network"
   }
@@ -87,6 +90,7 @@ run "network_with_nat_in_each_zone" {
 }
 
 run "network_with_a_single_nat" {
+  command = plan
   module {
     source = "./modules/network"
   }
@@ -125,6 +129,7 @@ run "network_refuses_two_zones_and_no_nat" {
 }
 
 run "cluster" {
+  command = plan
   module {
     source = "./modules/cluster"
   }
@@ -176,6 +181,7 @@ run "cluster_refuses_the_world" {
 }
 
 run "web" {
+  command = plan
   module {
     source = "./modules/web"
   }
@@ -246,6 +252,7 @@ run "web_refuses_latest" {
 }
 
 run "cdn" {
+  command = plan
   module {
     source = "./modules/cdn"
   }
@@ -290,6 +297,7 @@ run "cdn_refuses_a_certificate_of_another_region" {
 }
 
 run "firewall" {
+  command = plan
   module {
     source = "./modules/firewall"
   }
@@ -326,6 +334,7 @@ run "firewall_refuses_an_unknown_scope" {
 }
 
 run "internal_endpoint_before_the_chart" {
+  command = plan
   module {
     source = "./modules/internal-endpoint"
   }
@@ -352,6 +361,7 @@ run "internal_endpoint_before_the_chart" {
 }
 
 run "internal_endpoint_after_the_chart" {
+  command = plan
   module {
     source = "./modules/internal-endpoint"
   }
@@ -373,6 +383,7 @@ run "internal_endpoint_after_the_chart" {
 }
 
 run "audit" {
+  command = plan
   module {
     source = "./modules/audit"
   }
@@ -388,6 +399,7 @@ run "audit" {
 }
 
 run "budget" {
+  command = plan
   module {
     source = "./modules/budget"
   }
@@ -404,6 +416,7 @@ run "budget" {
 }
 
 run "instance_events" {
+  command = plan
   module {
     source = "./modules/instance-events"
   }
@@ -426,6 +439,7 @@ run "instance_events" {
 }
 
 run "alarms" {
+  command = plan
   module {
     source = "./modules/alarms"
   }

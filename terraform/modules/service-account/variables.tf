@@ -13,6 +13,11 @@ variable "namespace" {
   description = "The service account's namespace."
   type        = string
   nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]*$", var.namespace))
+    error_message = "namespace must be the name of one namespace, without wildcards."
+  }
 }
 
 variable "service_account" {
