@@ -96,6 +96,7 @@ module "statistics" {
   source = "./modules/statistics"
 
   context        = local.context
+  database       = replace(var.name, "-", "_") # the account has one catalog
   events_bucket  = module.buckets["events"].name
   results_bucket = module.buckets["athena-results"].name
   key_arn        = module.keys.arns.data
