@@ -377,7 +377,7 @@ run "internal_endpoint_after_the_chart" {
   }
 
   assert {
-    condition     = one(aws_route53_record.this[0].alias).name == "internal-x.elb.amazonaws.com" && output.balancer_metrics == { services = "app/cloudapp-services/1" }
+    condition     = [for record in aws_route53_record.this : one(record.alias).name] == ["internal-x.elb.amazonaws.com"] && output.balancer_metrics == { services = "app/cloudapp-services/1" }
     error_message = "the services' name leads to the load balancer"
   }
 }

@@ -1,29 +1,24 @@
-"""Breaks the modules that security hangs on, a line at a time, and has `terraform test` notice each.
+"""Breaks the Terraform where security hangs on it, a line at a time, and has the tests notice each.
 
-    python3 -m cloudapp_checks.mutations        (terraform/checks/test --mutations sets everything up)
+    python -m cloudapp_checks.mutations        (terraform/checks/test --mutations sets everything up)
 
-An assertion that no mistake can make fail proves nothing. Each mutation is one mistake that somebody could make in a
-module, and the sentence of the assertion that must fail for it. Many are made at once in one copy of the modules, never two
-for the same sentence: then exactly their sentences must be said, and no others."""
+An assertion that no mistake can make fail proves nothing. Each mutation is one mistake that somebody could make, and the
+sentence of the assertion that must fail for it. Many are made at once in one copy, each for another sentence: then exactly
+their sentences must be said, and no others."""
 
-import json
-import shutil
-import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-TERRAFORM = Path(__file__).resolve().parents[2]
-
-
-# What an assertion, or the validation of a variable that was to refuse something, has to say.
-FINDINGS = ("Test assertion failed", "Missing expected failure")
+from . import composition, session_key
+from .copied import NotTested, copied, initialised, replace_once, tested, without_ephemeral
 
 
 @dataclass(frozen=True)
 class Mutation:
-    """One mistake: in the file of a module, a piece of text that is there once becomes another."""
+    """One mistake: in the file of a module (or of the root, ""), a piece of text that is there once becomes another."""
 
     module: str
     right: str
@@ -31,26 +26,28 @@ class Mutation:
     noticed: str
     file: str = "main.tf"
 
-    def make(self, modules: Path) -> None:
-        path = modules / self.module / self.file
-        text = path.read_text(encoding="utf-8")
-        if text.count(self.right) != 1:
-            raise SystemExit(f"{self.module}/{self.file} has {text.count(self.right)} times: {self.right}")
-        path.write_text(text.replace(self.right, self.wrong), encoding="utf-8")
+    @property
+    def path(self) -> Path:
+        """Where the mistake is made."""
+        return Path("modules", self.module, self.file) if self.module else Path(self.file)
+
+    def __str__(self) -> str:
+        return f"{self.module or 'root'}: {self.wrong!r}"
 
 
-MUTATIONS = [
+MODULES = [
     # Whoever may be a service account, and whoever may be given a role.
     Mutation("service-account", "${var.namespace}:${var.service_account}\"", "${var.namespace}:*\"",
-             "one service account of one namespace, with the audience checked"),
-    Mutation("service-account", "\"sts.amazonaws.com\"", "\"*\"",
-             "one service account of one namespace, with the audience checked"),
-    Mutation("service-account", "^[a-z][a-z0-9-]*$", "^.*$", "var.service_account", "variables.tf"),
+             "one service account of one namespace"),
+    Mutation("service-account", "\"sts.amazonaws.com\"", "\"*\"", "tokens are for STS only"),
+    Mutation("service-account", "^[a-z][a-z0-9-]*$\", var.service_account", "^.*$\", var.service_account",
+             "var.service_account", "variables.tf"),
+    Mutation("service-account", "^[a-z][a-z0-9-]*$\", var.namespace", "^.*$\", var.namespace", "var.namespace", "variables.tf"),
     # What may be launched, by whom, and what may be done to it.
     Mutation("machines", "\"ec2:MetadataHttpTokens\" = \"required\"", "\"ec2:MetadataHttpTokens\" = \"optional\"",
-             "only marked machines of allowed types, with IMDSv2 and one hop"),
+             "only marked machines, with IMDSv2 and one hop"),
     Mutation("machines", "\"ec2:InstanceType\" = var.instance_types", "\"ec2:InstanceType\" = [\"*\"]",
-             "only marked machines of allowed types, with IMDSv2 and one hop"),
+             "only machines of allowed types"),
     Mutation("machines", "\"ec2:Encrypted\" = \"true\"", "\"ec2:Encrypted\" = \"false\"", "only encrypted disks"),
     Mutation("machines", "Resource = [for id in var.subnet_ids : \"${local.ec2}:subnet/${id}\"]",
              "Resource = [\"${local.ec2}:subnet/*\"]", "only in the machines' subnets"),
@@ -64,7 +61,8 @@ MUTATIONS = [
              "only CloudApp's machines are stopped"),
     Mutation("machines", "{ \"ec2:CreateAction\" = \"RunInstances\" }", "{ \"ec2:CreateAction\" = \"*\" }",
              "marked at launch only; later nothing but the owner, on our own machines"),
-    Mutation("machines", "\"ec2:DescribeInstances\", \"ec2:DescribeImages\"", "\"ec2:DescribeInstances\", \"ec2:StopInstances\"",
+    Mutation("machines", "\"ec2:DescribeInstances\", \"ec2:DescribeImages\"",
+             "\"ec2:DescribeInstances\", \"ec2:StopInstances\"",
              "on everything it only looks"),
     Mutation("machines", "from_port         = 22", "from_port         = 0", "SSH only, from named addresses"),
     # Who may use a key.
@@ -95,63 +93,153 @@ MUTATIONS = [
     Mutation("function", "Effect    = \"Deny\"", "Effect    = \"Allow\"", "interfaces are for Lambda, not for the code"),
     Mutation("function", "kms_key_id        = var.logs_key_arn", "kms_key_id        = null",
              "a log group of its own, kept and encrypted"),
+    # Who signs in, and who is let through.
+    Mutation("identity", "allow_admin_create_user_only = true", "allow_admin_create_user_only = false",
+             "nobody signs up by themselves; passwords are long"),
+    Mutation("identity", "lambda_version = \"V2_0\"", "lambda_version = \"V1_0\"",
+             "the admins' group can be withheld from access tokens"),
+    Mutation("identity", "access_token_validity         = 5", "access_token_validity         = 60",
+             "access tokens live five minutes"),
+    Mutation("gateway", "authorization_type = \"JWT\"", "authorization_type = \"NONE\"",
+             "every route wants a token for our client"),
+    Mutation("gateway", "execution_arn}/*/${join", "execution_arn}/*/*${join", "the API calls the function for one route only"),
+    Mutation("load-balancer-controller", "\"aws-load-balancer-controller\"", "\"controller\"",
+             "the role is named as its service account"),
+    # The database and what is published.
+    Mutation("database", "iam_database_authentication_enabled = true", "iam_database_authentication_enabled = false",
+             "IAM sign-in, protected, with a last snapshot"),
+    Mutation("database", "name  = \"rds.force_ssl\"\n    value = \"1\"",
+             "name  = \"rds.force_ssl\"\n    value = \"0\"",
+             "TLS is enforced"),
+    Mutation("database", "publicly_accessible             = false", "publicly_accessible             = true",
+             "two serverless instances, none public"),
+    Mutation("database", "from_port                    = 5432", "from_port                    = 0",
+             "PostgreSQL from the services' group only"),
+    Mutation("messaging", "each.key != \"admin\" ? []", "each.key == \"\" ? []", "alarms are for the admins only"),
+    Mutation("registry", "\"IMMUTABLE\"", "\"MUTABLE\"", "tags keep their meaning, images are encrypted and kept"),
+    # The network and its edge.
+    Mutation("network", "map_public_ip_on_launch = var.machine_access == \"public\"", "map_public_ip_on_launch = true",
+             "private machines get no public address"),
+    Mutation("network", "cidrsubnet(var.cidr, 3, 4 + i)", "cidrsubnet(var.cidr, 8, 16 + i)", "subnets do not share addresses"),
+    Mutation("network", "length(var.zones) == 3 && length(distinct(var.zones)) == 3", "length(var.zones) > 0",
+             "var.zones", "variables.tf"),
+    Mutation("cluster", "endpoint_public_access  = length(var.api_cidrs) > 0", "endpoint_public_access  = true",
+             "the Kubernetes API is private unless addresses are named"),
+    Mutation("cluster", "bootstrap_cluster_creator_admin_permissions = false",
+             "bootstrap_cluster_creator_admin_permissions = true",
+             "secrets are encrypted; nobody is administrator by chance"),
+    Mutation("cluster", "fargateprofile/${local.cluster}/*", "fargateprofile/*",
+             "Fargate assumes the role for this cluster only"),
+    Mutation("web", "\"ELBSecurityPolicy-TLS13-1-2-2021-06\"", "\"ELBSecurityPolicy-2016-08\"",
+             "TLS 1.2 and 1.3 only", "balancer.tf"),
+    Mutation("web", "prefix_list_id    = data.aws_ec2_managed_prefix_list.cloudfront.id", "cidr_ipv4         = \"0.0.0.0/0\"",
+             "only CloudFront reaches the load balancer", "balancer.tf"),
+    Mutation("web", "[\"/metrics\", ", "[", "metrics are not for the public", "balancer.tf"),
+    Mutation("web", "readonlyRootFilesystem = true", "readonlyRootFilesystem = false",
+             "the program is nobody, cannot write its files, and gets its key as a secret"),
+    Mutation("web", "assign_public_ip = false", "assign_public_ip = true", "private tasks; a bad version is rolled back"),
+    Mutation("cdn", "minimum_protocol_version = \"TLSv1.2_2021\"", "minimum_protocol_version = \"TLSv1\"",
+             "behind the firewall, current TLS"),
+    Mutation("cdn", "target_origin_id           = \"assets-or-web\"", "target_origin_id           = \"assets\"",
+             "files come from the bucket, or from web while a version is rolled out"),
+    Mutation("firewall", "name     = \"machines-report-only\"\n      priority = 1",
+             "name     = \"machines-report-only\"\n      priority = 7",
+             "machines are bounded before anything else"),
+    Mutation("firewall", "[\"authorization\", \"cookie\"]", "[\"authorization\"]", "tokens and cookies are not logged"),
+    Mutation("internal-endpoint", "count = var.balancer_exists ? 1 : 0\n\n  zone_id", "count = 0\n\n  zone_id",
+             "the services' name leads to the load balancer"),
+    Mutation("audit", "enable_log_file_validation    = true", "enable_log_file_validation    = false",
+             "all regions, signed, encrypted"),
+]
+
+# Who is told what, may do what, lies where: noticed by what `composition.py` says of both examples.
+COMPOSITION = [
+    Mutation("", "module.buckets[\"first-seen\"].name", "module.buckets[\"events\"].name",
+             "auth: CLOUDAPP_FIRST_SEEN_BUCKET", "functions.tf"),
+    Mutation("", "CLOUDAPP_INSTANCE_EVENTS_QUEUE_URL = module.messaging.queue_urls.instance_events",
+             "CLOUDAPP_INSTANCE_EVENTS_QUEUE_URL = module.messaging.queue_urls.login",
+             "stop-ec2: CLOUDAPP_INSTANCE_EVENTS_QUEUE_URL", "functions.tf"),
+    Mutation("", "statements = [local.sign_in_as.login]", "statements = [local.sign_in_as.provision]",
+             "cloudapp-login-poller", "functions.tf"),
+    Mutation("", "CLOUDAPP_CLIENT_ID = module.identity.client_id", "CLOUDAPP_CLIENT_ID = module.identity.user_pool_id",
+             "CLOUDAPP_CLIENT_ID", "environment.tf"),
+    Mutation("", "loginQueueUrl          = module.messaging.queue_urls.login",
+             "loginQueueUrl          = module.messaging.queue_urls.mail", "provision-instance: loginQueueUrl", "outputs.tf"),
+    Mutation("", "subnet_ids = module.network.database_subnet_ids", "subnet_ids = module.network.machine_subnet_ids",
+             "subnets: database"),
+    Mutation("", "stop-ec2     = module.function_stop_ec2.security_group_id", "stop-ec2     = module.web.security_group_id",
+             "guards: the database's clients"),
+    Mutation("", "module.firewall_edge.arn", "module.firewall_web.arn", "guards: CloudFront's firewall"),
+    Mutation("", "key_arn               = module.keys.arns.database", "key_arn               = module.keys.arns.data",
+             "guards: the database's key"),
+    Mutation("", "deletion_protection   = var.protected", "deletion_protection   = false", "protection: the database"),
+    Mutation("", "database       = replace(var.name, \"-\", \"_\")", "database       = \"cloudapp\"", "another name: "),
+    Mutation("", "nat   = \"single\"", "nat   = \"per_zone\"", "minimal: sizes: NAT gateways", "examples/minimal/main.tf"),
+    Mutation("", "contains([30, 60, ", "contains([7, 30, 60, ", "var.log_retention_days", "variables.tf"),
+]
+
+# The two together are one mistake: a password that is read like any other data is kept in the state.
+SESSION_KEY = [
+    Mutation("session-key", "ephemeral \"aws_", "data \"aws_", "a password is in terraform.tfstate"),
+    Mutation("session-key", "ephemeral.aws_", "data.aws_", "a password is in "),
 ]
 
 
-def rounds() -> list[list[Mutation]]:
-    """The mutations, one for each sentence at a time."""
-    made: list[list[Mutation]] = []
-    for mutation in MUTATIONS:
-        free = (one for one in made if all(other.noticed != mutation.noticed for other in one))
-        found = next(free, None)
-        if found is None:
-            made.append([mutation])
-        else:
-            found.append(mutation)
-    return made
+def rounds(mutations: list[Mutation]) -> list[list[Mutation]]:
+    """Assertions first, then what variables are to refuse: Terraform skips the rest of a file after a variable that did
+    not."""
+    refusals = [mutation for mutation in mutations if mutation.noticed.startswith("var.")]
+    return [[mutation for mutation in mutations if mutation not in refusals], refusals]
 
 
-def said(copy: Path, tries: int = 3) -> list[str]:
-    """What `terraform test` finds wrong. A run that does not come to its end (a provider that does not start on a busy
-    machine) has found nothing out, and is repeated."""
-    tests = [f"-filter=tests/{name}.tftest.hcl" for name in ("access", "data")]
-    ran = subprocess.run(["terraform", "test", "-json", *tests], cwd=copy, capture_output=True, text=True, check=False)
-    lines = [json.loads(line) for line in ran.stdout.splitlines() if line.startswith("{")]
-    errors = [line["diagnostic"] for line in lines if line.get("type") == "diagnostic"]
-    errors = [one for one in errors if one["severity"] == "error"]
-    broken = [one for one in errors if one["summary"] not in FINDINGS]
-    if lines and not broken:
-        return [f"{one['summary']}: {one.get('detail', '')}" for one in errors]
-    if tries > 1:
-        return said(copy, tries - 1)
-    raise SystemExit(f"terraform test did not come to its end: {broken or ran.stderr}")
+def judge(copy: Path, mutations: list[Mutation], say: Callable[[], list[str]]) -> list[str]:
+    """Makes the mistakes, hears what is said, and takes them back: which were not noticed, and what nobody expected."""
+    before = {mutation.path: (copy / mutation.path).read_bytes() for mutation in mutations}
+    for mutation in mutations:
+        replace_once(copy / mutation.path, mutation.right, mutation.wrong)
+    try:
+        found = say()
+    finally:
+        for path, text in before.items():
+            (copy / path).write_bytes(text)
+    wrong = []
+    for mutation in mutations:
+        noticed = any(mutation.noticed in text for text in found)
+        print(f"{'noticed  ' if noticed else 'UNNOTICED'} {mutation}", flush=True)
+        if not noticed:
+            wrong.append(f"nothing notices {mutation}")
+    wrong += [f"unexpected: {text}" for text in found if not any(mutation.noticed in text for mutation in mutations)]
+    return wrong
+
+
+def about(copy: Path, mutations: list[Mutation]) -> list[str]:
+    """The files with tests of the mutated modules."""
+    files = sorted(path.relative_to(copy) for path in (copy / "tests").glob("*.tftest.hcl"))
+    wanted = {f'"./modules/{mutation.module}"' for mutation in mutations}
+    return [f"-filter={file}" for file in files if any(one in (copy / file).read_text(encoding="utf-8") for one in wanted)]
 
 
 def main() -> None:
-    failures = []
+    """Ends with 1 and what was not noticed. That the tests pass without mistakes is the rest of checks/test."""
+    wrong = []
     with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "terraform"
-        shutil.copytree(TERRAFORM, copy, ignore=shutil.ignore_patterns(".terraform", "checks", "examples"))
-        init = ["terraform", "init", "-backend=false", "-input=false", "-lockfile=readonly", "-no-color"]
-        subprocess.run(init, cwd=copy, check=True, stdout=subprocess.DEVNULL)
-        if found := said(copy):
-            raise SystemExit("\n".join(["the tests fail before anything is broken:", *found]))
-        for number, mutations in enumerate(rounds(), 1):
-            for mutation in mutations:
-                mutation.make(copy / "modules")
-            found = said(copy)
-            for mutation in mutations:
-                shutil.copy(TERRAFORM / "modules" / mutation.module / mutation.file, copy / "modules" / mutation.module)
-                noticed = any(mutation.noticed in text for text in found)
-                print(f"{number} {'noticed  ' if noticed else 'UNNOTICED'} {mutation.module}: {mutation.wrong!r}", flush=True)
-                if not noticed:
-                    failures.append(f"{mutation.module}: nothing notices {mutation.wrong!r}")
-            for text in found:
-                if not any(mutation.noticed in text for mutation in mutations):
-                    failures.append(f"round {number}: unexpected: {text}")
-    if failures:
-        sys.exit("\n".join(failures))
-    print(f"all {len(MUTATIONS)} mistakes are noticed, each by the assertion that is about it")
+        copy = copied(Path(folder))
+        try:
+            initialised(copy, "tests")
+            for mutations in rounds(MODULES):
+                tests = about(copy, mutations)
+                wrong += judge(copy, mutations, lambda tests=tests: tested(copy, *tests)[0])
+            wrong += judge(copy, SESSION_KEY, lambda: session_key.found(copy / "modules" / "session-key"))
+            without_ephemeral(copy)
+            initialised(copy, composition.TESTS)
+            # The refusals come last in their file.
+            wrong += judge(copy, COMPOSITION, lambda: composition.found(copy))
+        except NotTested as failure:
+            sys.exit(str(failure))
+    if wrong:
+        sys.exit("\n".join(wrong))
+    made = len(MODULES) + len(SESSION_KEY) + len(COMPOSITION)
+    print(f"all {made} mistakes are noticed, each by the assertion that is about it")
 
 
 if __name__ == "__main__":
