@@ -129,6 +129,8 @@ def told(plan: Plan, values: dict) -> list[str]:
             "CLOUDAPP_STATS_URL": SERVICES,
             "CLOUDAPP_GATEWAY_URL": only(plan, "aws_apigatewayv2_api").get("api_endpoint"),
             "CLOUDAPP_PUBLIC_URL": WEB,
+            # The chart's collector.
+            "OTEL_EXPORTER_OTLP_ENDPOINT": SERVICES,
         },
     )
     chart = {name: one for name, one in values["provisionInstance"].items() if name.endswith(("Url", "Arn", "Bucket"))}
