@@ -39,6 +39,10 @@ def _ours(arn: str) -> str:
     return ":".join([*parts[:4], "123456789012", parts[5]])
 
 
+def _log_group(arn: str) -> str:
+    return arn.partition(":log-stream:")[0]
+
+
 def _database(arn: str) -> str:
     table = rest(arn).split("/")
     return ":".join([*arn.split(":")[:5], f"database/{table[1] if len(table) > 1 else 'cloudapp'}"])
@@ -64,7 +68,7 @@ ELSEWHERE = [
     Gap("judged without a resource: the role is not made of the service's name", ("iam:CreateServiceLinkedRole",), _anything),
     Gap("judged without a resource: of several parameters none is read", ("ssm:GetParameters",), _anything),
     Gap("judged without a resource: the load balancer is not read from the call", ("wafv2:AssociateWebACL",), _anything),
-    Gap("judged on the log group, not on its stream", ("logs:*LogEvents",), lambda arn: arn.partition(":log-stream:")[0]),
+    Gap("judged on the log group, not on its stream", ("logs:*LogEvents", "logs:CreateLogStream"), _log_group),
     Gap("judged on the database, not on the table", ("glue:*Table",), _database),
     Gap("judged on a table of the database's name", ("glue:GetDatabase",), lambda arn: arn.replace(":database/", ":table/")),
     Gap("judged as an image of our own: a public one has no account in its name", ("ec2:RunInstances",), _ours, ("*:image/*",)),
