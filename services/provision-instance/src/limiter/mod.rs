@@ -166,6 +166,20 @@ impl Limiter {
         }
     }
 
+    /// A call for this many machines certainly never left this process. The tokens of its machines come back; where that
+    /// cannot be written down, they come with time.
+    pub(crate) async fn unspent(&self, family: Family, machines: u32) {
+        let Some(limited) = &self.0 else { return };
+        let rates = family.rates(limited.factor);
+        let written = limited.ledger.change(family, |bucket, now| {
+            let bucket = bucket.unwrap_or_else(|| Bucket::full(&rates, now));
+            (bucket.unspent(&rates, machines, now), ())
+        });
+        if let Err(error) = written.await {
+            tracing::warn!(family = family.as_str(), %error, "tokens of a call that never left are lost");
+        }
+    }
+
     /// How a family's buckets stand: what those who wait are told. Takes nothing.
     ///
     /// # Errors

@@ -172,6 +172,11 @@ impl Placer {
                     let doubt = in_doubt_since(before, sent_at, certain);
                     self.note_doubt(held, &attempt, doubt, false).await?;
                 }
+                // Else an outage spends what those who waited for its end could have at once.
+                if verdict == (Verdict::Again { executed: false }) {
+                    let machines = u32::from(attempt.request.max_count);
+                    self.deps.limiter.unspent(Family::RunInstances, machines).await;
+                }
                 Ok(Next::Rest(self.pause(held)))
             }
             Verdict::LookFirst => {

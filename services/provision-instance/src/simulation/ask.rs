@@ -184,8 +184,11 @@ impl Hands<'_> {
                 self.doubt(in_doubt_since(before, sent_at, true)).await?;
                 self.rest(TimeDelta::milliseconds(500)).await
             }
-            Verdict::Again { .. } => {
+            Verdict::Again { executed } => {
                 self.doubt(in_doubt_since(before, sent_at, certain)).await?;
+                if !executed {
+                    process.unspent(Family::RunInstances, attempt.count);
+                }
                 self.rest(TimeDelta::seconds(2)).await
             }
             Verdict::LookFirst => {

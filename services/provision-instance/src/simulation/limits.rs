@@ -45,6 +45,16 @@ impl Process {
         })
     }
 
+    /// A call never left.
+    pub(super) fn unspent(&self, family: Family, resources: u32) {
+        self.sim.with(|world| {
+            let (now, rates) = (at(world.now), family.rates(world.db.scale));
+            if let Some(bucket) = world.db.buckets.get_mut(&(family.as_str(), 0)) {
+                *bucket = bucket.unspent(&rates, resources, now);
+            }
+        });
+    }
+
     /// AWS throttled all the same.
     pub(super) fn throttled(&self, family: Family) {
         self.sim.with(|world| {

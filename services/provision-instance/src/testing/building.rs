@@ -85,7 +85,7 @@ impl World {
         let report_url = format!("http://{}/api/boot-reports", listener.local_addr().unwrap());
         let pool = PgPool::connect(&database.schemas().provision).await.unwrap();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let deps = Arc::new(dependencies(&simulator, &pool, &clock, (report_url, pace)).await);
+        let deps = Arc::new(dependencies(&simulator.endpoint(), &pool, &clock, (report_url, pace)).await);
         let issuer = TestIssuer::start().await.unwrap();
         let verifier =
             TokenVerifier::new(issuer.token_args(), http_client::short_calls().unwrap(), Arc::clone(&clock));
@@ -123,6 +123,14 @@ impl World {
         }
     }
 
+    /// What a replica of this world works with that cannot reach EC2, and keeps below what it allows.
+    pub(crate) async fn cut_off(&self) -> Arc<Deps> {
+        let nobody = format!("http://127.0.0.1:{}", cloudapp_free_port::free_port().unwrap());
+        let Deps { pool, clock, settings, .. } = &*self.app.deps;
+        let pace = (settings.report_url.clone(), RateFactor::Times(1.0));
+        Arc::new(dependencies(&nobody, pool, clock, pace).await)
+    }
+
     /// Makes a newer version of the configuration, in a state.
     pub(crate) async fn next_version(&self, version: i32, state: &str, changes: Value) {
         publish(&self.database, self.configuration, version, state, changes).await;
@@ -130,7 +138,7 @@ impl World {
 }
 
 async fn dependencies(
-    simulator: &Simulator,
+    endpoint: &str,
     pool: &PgPool,
     clock: &Arc<dyn Clock>,
     (report_url, pace): (String, RateFactor),
@@ -138,7 +146,7 @@ async fn dependencies(
     let aws = aws_config::defaults(BehaviorVersion::latest())
         .region(Region::from_static("us-east-1"))
         .test_credentials()
-        .endpoint_url(simulator.endpoint())
+        .endpoint_url(endpoint)
         .load()
         .await;
     let limiter = Limiter::new(pool.clone(), Arc::clone(clock), "1", "here", pace);

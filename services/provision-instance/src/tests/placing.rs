@@ -361,6 +361,56 @@ async fn calls_stay_below_what_aws_allows() {
 }
 
 #[tokio::test]
+async fn an_outage_spends_no_machines() {
+    let world = World::throttled().await;
+    burst(&world, 3).await;
+    all_in_the_queue(&world, 3).await;
+    let died = Placer::new(world.app.deps.clone(), "died");
+    world
+        .until("they are a batch", async || (died.form_and_vanish().await.unwrap() == 1).then_some(()))
+        .await;
+    let full = Family::RunInstances.rates(1.0);
+    sqlx::query("update batch set lease_until = null, next_run_at = now()")
+        .execute(world.pool())
+        .await
+        .unwrap();
+    sqlx::query("update ec2_bucket set requests = $1, resources = $2 where family = 'RunInstances'")
+        .bind(full.requests.capacity)
+        .bind(full.resources.unwrap().capacity)
+        .execute(world.pool())
+        .await
+        .unwrap();
+    let placer = Placer::new(world.cut_off().await, "hand");
+    assert_eq!(placer.pass().await.unwrap(), 1);
+    assert_eq!(count(&world, "select count(*) from batch where tries > 0").await, 1, "it was asked for");
+    let (requests, machines) = tokens(&world).await;
+    assert_eq!(Some(machines), full.resources.map(|size| size.capacity), "whoever waits has them at its end");
+    assert!(requests < full.requests.capacity, "{requests}");
+}
+
+#[tokio::test]
+async fn machines_that_may_have_been_made_stay_spent() {
+    let world = World::throttled().await;
+    world.control.add_fault(&Fault::reply_lost("RunInstances")).await.unwrap();
+    burst(&world, 3).await;
+    all_in_the_queue(&world, 3).await;
+    let placer = Placer::new(world.app.deps.clone(), "hand");
+    world.until("they were asked for", async || (placer.pass().await.unwrap() == 1).then_some(())).await;
+    assert_eq!(made(&world).await, 3);
+    let (_, machines) = tokens(&world).await;
+    let full = Family::RunInstances.rates(1.0);
+    assert_eq!(Some(machines + 3.0), full.resources.map(|size| size.capacity));
+}
+
+/// The requests and the machines that the limiter has left for launches, as of its last change.
+async fn tokens(world: &World) -> (f64, f64) {
+    sqlx::query_as("select requests, resources from ec2_bucket where family = 'RunInstances'")
+        .fetch_one(world.pool())
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
 async fn those_who_wait_read_their_place_and_an_estimate() {
     let world = World::throttled().await;
     let limiter = &world.app.deps.limiter;
