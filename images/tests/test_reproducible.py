@@ -17,7 +17,10 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 def packed(folder):
     """What one run makes: the digest of each image's manifest, and of each other file."""
     shutil.copytree(OUT / "programs", pathlib.Path(folder, "programs"))
-    subprocess.run([REPOSITORY / "images/build", "--only", "packages", "--out", folder], check=True, capture_output=True)
+    build = [REPOSITORY / "images/build", "--only", "packages", "--out", folder]
+    done = subprocess.run(build, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if done.returncode:
+        raise AssertionError(f"images/build failed:\n{done.stdout}")
     found = {}
     for path in sorted(pathlib.Path(folder).rglob("*")):
         if path.name.endswith(".oci.tar"):
