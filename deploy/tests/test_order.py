@@ -42,6 +42,8 @@ elif "describe-images" in arguments and not facts["images"]:
     sys.exit(255)
 elif "describe-instances" in arguments:
     print(facts["machines"])
+elif name == "helm" and arguments[0] == "version":
+    print(facts["helm"])
 """
 
 
@@ -57,12 +59,12 @@ class Order(unittest.TestCase):
             double.chmod(double.stat().st_mode | stat.S_IXUSR)
 
     def run_script(self, script, *arguments, **facts):
-        facts = {"state": True, "balancer": False, "images": True, "machines": "None", **facts}
+        facts = {"state": True, "balancer": False, "images": True, "machines": "None", "helm": "v3.18.0", **facts}
         environment = {**os.environ, "PATH": f"{self.folder}:{os.environ['PATH']}", "CALLS": str(self.calls),
                        "OUTPUTS": json.dumps(OUTPUTS), "FACTS": json.dumps(facts)}
         done = subprocess.run([DEPLOY / script, *arguments], env=environment, capture_output=True, text=True, timeout=60, check=False)
         calls = self.calls.read_text().splitlines() if self.calls.exists() else []
-        return done, [call for call in calls if " output " not in call]
+        return done, [call for call in calls if " output " not in call and not call.startswith("helm version")]
 
     def position(self, calls, *parts):
         found = [index for index, call in enumerate(calls) if all(part in call for part in parts)]
@@ -100,6 +102,11 @@ class Order(unittest.TestCase):
         # The double does not make a state either: what it must not do is to ask AWS for a balancer of no name.
         self.assertNotEqual(done.returncode, 0)
         self.assertEqual(calls, ["terraform -chdir=root apply -var=image_tag=1.0.0 -var=services_balancer_exists=false"])
+
+    def test_a_helm_that_waits_for_more_is_refused_before_anything_is_changed(self):
+        done, calls = self.run_script("apply", "root", "1.0.1", balancer=True, helm="v4.0.1")
+        self.assertEqual((done.returncode, calls), (1, []))
+        self.assertIn("helm 3 is needed, 3.18 or newer; this is v4.0.1", done.stderr)
 
     def test_without_images_nothing_is_installed(self):
         done, calls = self.run_script("apply", "root", "1.0.0", images=False)
