@@ -1,5 +1,5 @@
 variable "name" {
-  description = "The prefix of all names. One installation for each account and region keeps the default."
+  description = "The prefix of all names. An account has room for one installation per region, each of another name: roles and buckets are named account-wide, and within a region every machine that CloudApp made belongs to the one installation."
   type        = string
   default     = "cloudapp"
   nullable    = false

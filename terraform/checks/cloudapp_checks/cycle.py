@@ -216,14 +216,17 @@ def judge_enforced(state_file: Path, example: str) -> None:
     python = subprocess.run(tools, stdout=subprocess.PIPE, text=True, check=False).stdout.strip()
     if not python:
         raise Failed("there is no Python with MiniStack; see above")
-    asked = subprocess.run(
-        [python, "-m", "cloudapp_checks.enforced", state_file, "--example", example],
-        cwd=TERRAFORM / "checks",
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
+    try:
+        asked = subprocess.run(
+            [python, "-m", "cloudapp_checks.enforced", state_file, "--example", example],
+            cwd=TERRAFORM / "checks",
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as late:
+        raise Failed("MiniStack was not done with the roles after ten minutes") from late
     if asked.returncode:
         raise Failed(f"{asked.stdout}{asked.stderr}")
     print(asked.stdout, end="")

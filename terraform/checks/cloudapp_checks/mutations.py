@@ -160,7 +160,7 @@ COMPOSITION = [
              "CLOUDAPP_INSTANCE_EVENTS_QUEUE_URL = module.messaging.queue_urls.login",
              "stop-ec2: CLOUDAPP_INSTANCE_EVENTS_QUEUE_URL", "functions.tf"),
     Mutation("", "statements = [local.sign_in_as.login]", "statements = [local.sign_in_as.provision]",
-             "cloudapp-login-poller", "functions.tf"),
+             "rds-db:connect on", "functions.tf"),
     Mutation("", "CLOUDAPP_CLIENT_ID = module.identity.client_id", "CLOUDAPP_CLIENT_ID = module.identity.user_pool_id",
              "CLOUDAPP_CLIENT_ID", "environment.tf"),
     Mutation("", "loginQueueUrl          = module.messaging.queue_urls.login",
@@ -180,7 +180,8 @@ COMPOSITION = [
 
 # The two together are one mistake: a password that is read like any other data is kept in the state.
 SESSION_KEY = [
-    Mutation("session-key", "ephemeral \"aws_", "data \"aws_", "a password is in terraform.tfstate"),
+    # One mistake in two places.
+    Mutation("session-key", "ephemeral \"aws_", "data \"aws_", "a password is in "),
     Mutation("session-key", "ephemeral.aws_", "data.aws_", "a password is in "),
 ]
 
@@ -208,7 +209,13 @@ def judge(copy: Path, mutations: list[Mutation], say: Callable[[], list[str]]) -
         print(f"{'noticed  ' if noticed else 'UNNOTICED'} {mutation}", flush=True)
         if not noticed:
             wrong.append(f"nothing notices {mutation}")
-    wrong += [f"unexpected: {text}" for text in found if not any(mutation.noticed in text for mutation in mutations)]
+    for text in found:
+        sentences = {mutation.noticed for mutation in mutations if mutation.noticed in text}
+        if not sentences:
+            wrong.append(f"unexpected: {text}")
+        # Else one mistake could go unnoticed behind the other.
+        elif len(sentences) > 1:
+            wrong.append(f"{' and '.join(sorted(sentences))} are both in: {text}")
     return wrong
 
 
