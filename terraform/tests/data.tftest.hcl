@@ -307,8 +307,25 @@ run "statistics" {
   }
 
   assert {
-    condition     = one(aws_athena_workgroup.this.configuration).bytes_scanned_cutoff_per_query == 10737418240 && one(aws_athena_workgroup.this.configuration).enforce_workgroup_configuration
+    condition     = split(",", aws_glue_catalog_table.this.parameters["projection.dt.range"])[1] == "NOW+1DAY"
+    error_message = "there is a partition for every day, today's and where it is tomorrow already"
+  }
+
+  assert {
+    condition     = one(aws_athena_workgroup.this.configuration).bytes_scanned_cutoff_per_query == 10737418240
     error_message = "queries are bounded"
+  }
+
+  assert {
+    condition     = one(aws_athena_workgroup.this.configuration).enforce_workgroup_configuration
+    error_message = "no query brings settings of its own instead of the workgroup's"
+  }
+
+  assert {
+    condition = [for result in one(aws_athena_workgroup.this.configuration).result_configuration : [
+      result.output_location, one(result.encryption_configuration).encryption_option, one(result.encryption_configuration).kms_key_arn
+    ]] == [["s3://cloudapp-athena-results-123456789012/", "SSE_KMS", var.key_arn]]
+    error_message = "results are encrypted with our key"
   }
 
   assert {

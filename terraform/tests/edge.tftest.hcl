@@ -24,6 +24,14 @@ mock_provider "aws" {
   mock_resource "aws_wafv2_web_acl" {
     defaults = { arn = "arn:aws:wafv2:eu-west-1:123456789012:regional/webacl/x/1" }
   }
+  mock_resource "aws_acm_certificate" {
+    defaults = {
+      domain_validation_options = [
+        { domain_name = "cloudapp.example.com", resource_record_name = "_a.cloudapp.example.com", resource_record_type = "CNAME", resource_record_value = "a.acm-validations.aws" },
+        { domain_name = "origin.cloudapp.example.com", resource_record_name = "_b.origin.cloudapp.example.com", resource_record_type = "CNAME", resource_record_value = "b.acm-validations.aws" },
+      ]
+    }
+  }
   mock_resource "aws_cloudwatch_log_group" {
     defaults = { arn = "arn:aws:logs:eu-west-1:123456789012:log-group:x" }
   }
@@ -380,6 +388,41 @@ run "internal_endpoint_after_the_chart" {
 }
 
 run "certificate" {
+  command = plan
+  module {
+    source = "./modules/certificate"
+  }
+
+  variables {
+    names   = ["cloudapp.example.com", "origin.cloudapp.example.com"]
+    zone_id = "Z1"
+  }
+
+  assert {
+    condition     = aws_acm_certificate.this.validation_method == "DNS"
+    error_message = "names are proven by DNS, so that ACM renews the certificate by itself"
+  }
+
+  assert {
+    condition     = toset(concat([aws_acm_certificate.this.domain_name], tolist(aws_acm_certificate.this.subject_alternative_names))) == toset(var.names)
+    error_message = "the certificate is for every name"
+  }
+
+  assert {
+    condition = { for name, record in aws_route53_record.proof : name => "${record.zone_id} ${record.name} ${record.type} ${one(record.records)}" } == {
+      "cloudapp.example.com"        = "Z1 _a.cloudapp.example.com CNAME a.acm-validations.aws"
+      "origin.cloudapp.example.com" = "Z1 _b.origin.cloudapp.example.com CNAME b.acm-validations.aws"
+    }
+    error_message = "every name has its own proof in the public zone"
+  }
+
+  assert {
+    condition     = alltrue([for record in aws_route53_record.proof : record.allow_overwrite])
+    error_message = "a certificate of another region may have the same proof"
+  }
+}
+
+run "certificate_refuses_a_wildcard" {
   command = plan
   module {
     source = "./modules/certificate"

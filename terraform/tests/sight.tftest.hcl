@@ -51,8 +51,26 @@ run "budget" {
   }
 
   assert {
-    condition     = length(aws_budgets_budget.this.notification) == 4 && aws_budgets_budget.this.limit_amount == "100"
-    error_message = "the admins hear of it four times"
+    condition     = [aws_budgets_budget.this.limit_amount, aws_budgets_budget.this.limit_unit, aws_budgets_budget.this.time_unit] == ["100", "USD", "MONTHLY"]
+    error_message = "the limit is of dollars in a month"
+  }
+
+  assert {
+    condition = toset([for notice in aws_budgets_budget.this.notification : "${notice.notification_type} ${notice.threshold}"]) == toset([
+      "ACTUAL 50", "ACTUAL 80", "ACTUAL 100", "FORECASTED 100"
+    ])
+    error_message = "it is said while the money is spent, and when AWS foresees that it will be"
+  }
+
+  assert {
+    condition = alltrue([for notice in aws_budgets_budget.this.notification :
+    notice.threshold_type == "PERCENTAGE" && notice.comparison_operator == "GREATER_THAN"])
+    error_message = "shares of the limit are counted, not dollars"
+  }
+
+  assert {
+    condition     = alltrue([for notice in aws_budgets_budget.this.notification : notice.subscriber_sns_topic_arns == toset([var.topic_arn])])
+    error_message = "the admins hear of all of it"
   }
 }
 
@@ -71,6 +89,21 @@ run "instance_events" {
       "EC2 Instance State-change Notification", "EC2 Spot Instance Interruption Warning"
     ])
     error_message = "changes of state and spot warnings are heard"
+  }
+
+  assert {
+    condition     = alltrue([for rule in aws_cloudwatch_event_rule.this : try(jsondecode(rule.event_pattern).source, []) == ["aws.ec2"]])
+    error_message = "nobody but EC2 is believed: this source is refused to whoever puts events of their own"
+  }
+
+  assert {
+    condition     = output.rule_names == { state-change = "cloudapp-state-change", spot-interruption = "cloudapp-spot-interruption" }
+    error_message = "the rules are named as the queue's policy lets them send"
+  }
+
+  assert {
+    condition     = { for key, target in aws_cloudwatch_event_target.this : key => target.rule } == output.rule_names
+    error_message = "each rule has a target of its own"
   }
 
   assert {
@@ -136,6 +169,20 @@ run "alarms" {
   }
 
   assert {
+    condition = [for name in ["web-unreachable", "api-errors", "database-gone"] : join(" ", [for key, value in aws_cloudwatch_metric_alarm.this[name].dimensions : "${key}=${value}"])] == [
+      "LoadBalancer=app/cloudapp-web/1 TargetGroup=targetgroup/cloudapp-web/1", "ApiId=abc123", "DBClusterIdentifier=cloudapp"
+    ]
+    error_message = "AWS's own metrics are asked for by the names that AWS publishes them under"
+  }
+
+  assert {
+    condition = toset([for name, alarm in aws_cloudwatch_metric_alarm.this : name if alarm.treat_missing_data == "breaching"]) == toset([
+      "web-unreachable", "database-gone"
+    ])
+    error_message = "silence is bad news of web and of the database, which are measured as long as they are there, and of nothing else"
+  }
+
+  assert {
     condition     = strcontains(aws_cloudwatch_metric_alarm.this["message-queue-age-login"].alarm_description, "https://runbooks.example.com/message-queue-age.md")
     error_message = "every alarm names its runbook"
   }
@@ -143,6 +190,13 @@ run "alarms" {
   assert {
     condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_actions == toset([var.topic_arn]) && alarm.ok_actions == toset([var.topic_arn])])
     error_message = "every alarm reaches the admins, and so does its end"
+  }
+
+  assert {
+    condition = [for filter in aws_cloudwatch_log_metric_filter.this["launch_seconds"].metric_transformation : "${filter.namespace} ${filter.name}"] == [
+      "${aws_cloudwatch_metric_alarm.this["time-to-login"].namespace} ${aws_cloudwatch_metric_alarm.this["time-to-login"].metric_name}"
+    ]
+    error_message = "log lines become the very metric that the alarm watches"
   }
 
   assert {

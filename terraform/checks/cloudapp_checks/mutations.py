@@ -32,7 +32,7 @@ class Mutation:
         return Path("modules", self.module, self.file) if self.module else Path(self.file)
 
     def __str__(self) -> str:
-        return f"{self.module or 'root'}: {self.wrong!r}"
+        return f"{self.module or 'root'}: {repr(self.wrong) if self.wrong else f'without {self.right!r}'}"
 
 
 MODULES = [
@@ -150,6 +150,44 @@ MODULES = [
              "the services' name leads to the load balancer"),
     Mutation("audit", "enable_log_file_validation    = true", "enable_log_file_validation    = false",
              "all regions, signed, encrypted"),
+    # A certificate that is issued, and renewed without anybody.
+    Mutation("certificate", "validation_method         = \"DNS\"", "validation_method         = \"EMAIL\"",
+             "names are proven by DNS, so that ACM renews the certificate by itself"),
+    Mutation("certificate", "slice(var.names, 1, length(var.names))", "[]", "the certificate is for every name"),
+    Mutation("certificate", "toset(var.names)", "toset([var.names[0]])", "every name has its own proof in the public zone"),
+    Mutation("certificate", "allow_overwrite = true", "allow_overwrite = false",
+             "a certificate of another region may have the same proof"),
+    # What EC2 tells of machines: all that matters, from nobody else, and as far as the queue.
+    Mutation("instance-events", "\"EC2 Spot Instance Interruption Warning\"", "\"EC2 Instance Rebalance Recommendation\"",
+             "changes of state and spot warnings are heard"),
+    Mutation("instance-events", "source = [\"aws.ec2\"], ", "", "nobody but EC2 is believed"),
+    Mutation("instance-events", "\"${var.context.name}-${each.key}\"", "\"${var.context.name}-ec2-${each.key}\"",
+             "the rules are named as the queue's policy lets them send"),
+    Mutation("instance-events", "aws_cloudwatch_event_rule.this[each.key].name",
+             "aws_cloudwatch_event_rule.this[\"state-change\"].name", "each rule has a target of its own"),
+    # Alarms that fire when they should: on a metric that is there, also when it no longer is.
+    Mutation("alarms", "{ (alarm.cloudwatch.dimension) = value }", "{ (alarm.cloudwatch.dimension) = resource }",
+             "one alarm for each queue"),
+    Mutation("alarms", "{ ApiId = var.api_id }", "{ ApiName = var.api_id }",
+             "AWS's own metrics are asked for by the names that AWS publishes them under"),
+    Mutation("alarms", "periods = 2, missing = \"breaching\"", "periods = 2, missing = \"notBreaching\"",
+             "silence is bad news of web and of the database"),
+    Mutation("alarms", "namespace = \"CloudApp\"", "namespace = var.context.name",
+             "log lines become the very metric that the alarm watches"),
+    # What a month may cost, and who hears of it while something can still be done.
+    Mutation("budget", "time_unit    = \"MONTHLY\"", "time_unit    = \"ANNUALLY\"", "the limit is of dollars in a month"),
+    Mutation("budget", "type = \"FORECASTED\"", "type = \"ACTUAL\"",
+             "it is said while the money is spent, and when AWS foresees that it will be"),
+    Mutation("budget", "\"PERCENTAGE\"", "\"ABSOLUTE_VALUE\"", "shares of the limit are counted, not dollars"),
+    Mutation("budget", "subscriber_sns_topic_arns = [var.topic_arn]", "subscriber_sns_topic_arns = []",
+             "the admins hear of all of it"),
+    # What a question may read, and who may read its answer.
+    Mutation("statistics", "2024-01-01,NOW+1DAY", "2024-01-01,2030-01-01", "there is a partition for every day"),
+    Mutation("statistics", "bytes_scanned_cutoff_per_query     = var.bytes_scanned_cutoff\n", "", "queries are bounded"),
+    Mutation("statistics", "enforce_workgroup_configuration    = true", "enforce_workgroup_configuration    = false",
+             "no query brings settings of its own instead of the workgroup's"),
+    Mutation("statistics", "encryption_option = \"SSE_KMS\"\n        kms_key_arn       = var.key_arn",
+             "encryption_option = \"SSE_S3\"", "results are encrypted with our key"),
 ]
 
 # Who is told what, may do what, lies where: noticed by what `composition.py` says of both examples.
