@@ -13,7 +13,7 @@ from pathlib import Path
 
 from . import roles
 from .copied import NotTested, copied, initialised, tested, without_ephemeral
-from .plan import Plan, Resource
+from .plan import Plan, Resource, statements
 
 TESTS = "tests/composition"
 ACCOUNT = "123456789012"
@@ -166,6 +166,12 @@ def told(plan: Plan, values: dict) -> list[str]:
     rules = {target.get("arn") for target in plan.of("aws_cloudwatch_event_target")}
     if rules != {f"arn:aws:sqs:{AT}:cloudapp-instance-events"}:
         wrong.append(f"EC2's events go to {sorted(rules)}")
+    queue = only(plan, "aws_sqs_queue", name="cloudapp-instance-events")
+    policy = only(plan, "aws_sqs_queue_policy", queue_url=queue.get("id")).json("policy")
+    admitted = {one["Condition"]["ArnEquals"]["aws:SourceArn"] for one in statements(policy) if one["Effect"] == "Allow"}
+    sending = {f"arn:aws:events:{AT}:rule/{rule.get('name')}" for rule in plan.of("aws_cloudwatch_event_rule")}
+    if admitted != sending:
+        wrong.append(f"EC2's events are sent by {sorted(sending)}, but the queue takes them from {sorted(admitted)}")
     return wrong
 
 

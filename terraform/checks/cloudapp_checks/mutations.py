@@ -203,6 +203,7 @@ COMPOSITION = [
              "CLOUDAPP_CLIENT_ID", "environment.tf"),
     Mutation("", "loginQueueUrl          = module.messaging.queue_urls.login",
              "loginQueueUrl          = module.messaging.queue_urls.mail", "provision-instance: loginQueueUrl", "outputs.tf"),
+    Mutation("", "[\"state-change\", \"spot-interruption\"]", "[\"state-change\"]", "EC2's events are sent by "),
     Mutation("", "subnet_ids = module.network.database_subnet_ids", "subnet_ids = module.network.machine_subnet_ids",
              "subnets: database"),
     Mutation("", "stop-ec2     = module.function_stop_ec2.security_group_id", "stop-ec2     = module.web.security_group_id",
