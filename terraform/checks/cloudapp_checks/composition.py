@@ -7,13 +7,13 @@ plans that `terraform test -verbose` prints. What only an apply knows is in `che
 """
 
 import json
-import sys
 import tempfile
 from pathlib import Path
 
 from . import roles
-from .copied import NotTested, copied, initialised, tested, without_ephemeral
+from .copied import copied, initialised, tested, without_ephemeral
 from .plan import Plan, Resource, statements
+from .verdict import verdict
 
 TESTS = "tests/composition"
 ACCOUNT = "123456789012"
@@ -284,20 +284,14 @@ def named(plan: Plan) -> list[str]:
     ]
 
 
-def main() -> None:
-    """Ends with 1 and what is wrong."""
+def found_here() -> list[str]:
+    """What is wrong with the composition as it is in the repository."""
     with tempfile.TemporaryDirectory() as folder:
         copy = copied(Path(folder))
         without_ephemeral(copy)
-        try:
-            initialised(copy, TESTS)
-            wrong = found(copy)
-        except NotTested as failure:
-            sys.exit(str(failure))
-    if wrong:
-        sys.exit("\n".join(wrong))
-    print("both examples: everything is told, placed and guarded as it must be, and nobody may too much")
+        initialised(copy, TESTS)
+        return found(copy)
 
 
 if __name__ == "__main__":
-    main()
+    verdict(found_here, "both examples: everything is told, placed and guarded as it must be, and nobody may too much")

@@ -6,14 +6,14 @@ An assertion that no mistake can make fail proves nothing. Each mutation is one 
 sentence of the assertion that must fail for it. Many are made at once in one copy, each for another sentence: then exactly
 their sentences must be said, and no others."""
 
-import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from . import composition, session_key
-from .copied import NotTested, copied, initialised, replace_once, tested, without_ephemeral
+from .copied import copied, initialised, replace_once, tested, without_ephemeral
+from .verdict import verdict
 
 
 @dataclass(frozen=True)
@@ -265,28 +265,23 @@ def about(copy: Path, mutations: list[Mutation]) -> list[str]:
     return [f"-filter={file}" for file in files if any(one in (copy / file).read_text(encoding="utf-8") for one in wanted)]
 
 
-def main() -> None:
-    """Ends with 1 and what was not noticed. That the tests pass without mistakes is the rest of checks/test."""
+def unnoticed() -> list[str]:
+    """What nothing notices, and what nobody expected. That the tests pass without mistakes is the rest of checks/test."""
     wrong = []
     with tempfile.TemporaryDirectory() as folder:
         copy = copied(Path(folder))
-        try:
-            initialised(copy, "tests")
-            for mutations in rounds(MODULES):
-                tests = about(copy, mutations)
-                wrong += judge(copy, mutations, lambda tests=tests: tested(copy, *tests)[0])
-            wrong += judge(copy, SESSION_KEY, lambda: session_key.found(copy / "modules" / "session-key"))
-            without_ephemeral(copy)
-            initialised(copy, composition.TESTS)
-            # The refusals come last in their file.
-            wrong += judge(copy, COMPOSITION, lambda: composition.found(copy))
-        except NotTested as failure:
-            sys.exit(str(failure))
-    if wrong:
-        sys.exit("\n".join(wrong))
-    made = len(MODULES) + len(SESSION_KEY) + len(COMPOSITION)
-    print(f"all {made} mistakes are noticed, each by the assertion that is about it")
+        initialised(copy, "tests")
+        for mutations in rounds(MODULES):
+            tests = about(copy, mutations)
+            wrong += judge(copy, mutations, lambda tests=tests: tested(copy, *tests)[0])
+        wrong += judge(copy, SESSION_KEY, lambda: session_key.found(copy / "modules" / "session-key"))
+        without_ephemeral(copy)
+        initialised(copy, composition.TESTS)
+        # The refusals come last in their file.
+        wrong += judge(copy, COMPOSITION, lambda: composition.found(copy))
+    return wrong
 
 
 if __name__ == "__main__":
-    main()
+    made = len(MODULES) + len(SESSION_KEY) + len(COMPOSITION)
+    verdict(unnoticed, f"all {made} mistakes are noticed, each by the assertion that is about it")

@@ -11,7 +11,6 @@ import json
 import secrets
 import shutil
 import string
-import sys
 import tempfile
 import threading
 import zipfile
@@ -19,7 +18,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from .copied import TERRAFORM
-from .terraform import Terraform, TerraformFailed, environment
+from .terraform import Terraform, environment
+from .verdict import verdict
 
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/data"
 ROOT = f"""
@@ -145,16 +145,6 @@ def found(module: Path) -> list[str]:
     return sorted(set(wrong))
 
 
-def main() -> None:
-    """Ends with 1 and what is wrong."""
-    try:
-        wrong = found(TERRAFORM / "modules" / "session-key")
-    except TerraformFailed as failure:
-        sys.exit(str(failure))
-    if wrong:
-        sys.exit("\n".join(wrong))
-    print("the session key is in the secret, and neither in a plan nor in the state")
-
-
 if __name__ == "__main__":
-    main()
+    module = TERRAFORM / "modules" / "session-key"
+    verdict(lambda: found(module), "the session key is in the secret, and neither in a plan nor in the state")
