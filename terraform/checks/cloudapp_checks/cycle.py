@@ -25,7 +25,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 import zipfile
 from pathlib import Path
 
@@ -40,6 +39,7 @@ from .policies.breakers import toothless
 from .ports import free_port
 from .running import judge as running
 from .running.expect import NotSo
+from .serving import NotServing, serving
 from .terraform import Terraform, TerraformFailed, environment, require_terraform
 
 TERRAFORM = Path(__file__).resolve().parents[2]
@@ -58,32 +58,16 @@ class Failed(Exception):
 def emulator(work: Path):
     """The emulator on a free port; its endpoint and log. It ends with the block."""
     port = free_port()
-    log = work / "emulator.log"
-    with log.open("w") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "cloudapp_checks.emulator", str(port)],
-            stdout=out,
-            stderr=out,
-            cwd=Path(__file__).resolve().parents[1],
-            start_new_session=True,
-            env={**os.environ, "MOTO_IAM_LOAD_MANAGED_POLICIES": "true"},
-        )
-    endpoint = f"http://127.0.0.1:{port}"
-    try:
-        deadline = time.monotonic() + 60
-        while True:
-            with contextlib.suppress(OSError):
-                urllib.request.urlopen(f"{endpoint}/moto-api/data.json", timeout=5).read()
-                break
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise Failed(f"the emulator did not start:\n{log.read_text()[-2000:]}")
-            time.sleep(0.2)  # between two looks at a process that is starting
+    endpoint, log = f"http://127.0.0.1:{port}", work / "emulator.log"
+    with serving(
+        [sys.executable, "-m", "cloudapp_checks.emulator", str(port)],
+        f"{endpoint}/moto-api/data.json",
+        log,
+        cwd=Path(__file__).resolve().parents[1],
+        start_new_session=True,
+        env={**os.environ, "MOTO_IAM_LOAD_MANAGED_POLICIES": "true"},
+    ):
         yield endpoint, log
-    finally:
-        process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(10)
-        process.kill()
 
 
 def prepare(aws: Aws, work: Path, example: str) -> tuple[Path, list[str]]:
@@ -334,7 +318,7 @@ def main() -> None:
     try:
         programs = arguments.programs.resolve() if arguments.run else None
         cycle(arguments.example, work.resolve(), programs, arguments.hold, arguments.record)
-    except (Failed, TerraformFailed) as failure:
+    except (Failed, NotServing, TerraformFailed) as failure:
         sys.exit(f"\nFAILED after {time.monotonic() - started:.0f} s: {failure}\n\nlogs: {work}")
     print(f"all good in {time.monotonic() - started:.0f} s")
     if not arguments.work:

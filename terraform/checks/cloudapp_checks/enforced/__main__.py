@@ -10,7 +10,8 @@ import sys
 import time
 from pathlib import Path
 
-from .ministack import NotRunning, require_ministack
+from ..serving import NotServing
+from .ministack import require_ministack
 
 
 def main() -> None:
@@ -26,7 +27,7 @@ def main() -> None:
     state = json.loads(gzip.decompress(packed) if arguments.state.suffix == ".gz" else packed)
     try:
         outcome = judge(state, arguments.example)
-    except NotRunning as failure:
+    except NotServing as failure:
         sys.exit(str(failure))
     print(outcome.said())
     if outcome.wrong:

@@ -5,19 +5,12 @@ import importlib.util
 import os
 import subprocess
 import sys
-import time
-import urllib.request
 from pathlib import Path
 
 from ..ports import free_port
+from ..serving import serving
 
 LOCAL_AWS = Path(__file__).resolve().parents[4] / "standalone" / "local-aws"
-# Long, for a busy machine: a MiniStack that ends is noticed at once.
-START_SECONDS, STOP_SECONDS = 300, 15
-
-
-class NotRunning(Exception):
-    """MiniStack did not start."""
 
 
 def require_ministack() -> None:
@@ -48,35 +41,15 @@ def _environment(work: Path, port: int, account: str, region: str) -> dict[str, 
 @contextlib.contextmanager
 def enforcing(work: Path, account: str, region: str):
     """The endpoint of a MiniStack that enforces IAM for this account. It ends with the block, or with this process."""
-    port, log = free_port(), work / "ministack.log"
-    with log.open("w") as out:
-        process = subprocess.Popen(
-            [sys.executable, "launcher.py", "--exit-with-parent"],
-            cwd=LOCAL_AWS,
-            env={**_environment(work, port, account, region), "PYTHONDONTWRITEBYTECODE": "1"},
-            stdin=subprocess.PIPE,
-            stdout=out,
-            stderr=out,
-        )
+    port = free_port()
     endpoint = f"http://127.0.0.1:{port}"
-    try:
-        _wait(process, endpoint, log)
+    with serving(
+        [sys.executable, "launcher.py", "--exit-with-parent"],
+        f"{endpoint}/_ministack/health",
+        work / "ministack.log",
+        cwd=LOCAL_AWS,
+        env={**_environment(work, port, account, region), "PYTHONDONTWRITEBYTECODE": "1"},
+        # It ends when this is closed, by whatever end this process comes to.
+        stdin=subprocess.PIPE,
+    ):
         yield endpoint
-    finally:
-        process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(STOP_SECONDS)
-        process.kill()
-        process.wait()
-        process.stdin.close()
-
-
-def _wait(process: subprocess.Popen, endpoint: str, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        with contextlib.suppress(OSError):
-            urllib.request.urlopen(f"{endpoint}/_ministack/health", timeout=5).read()
-            return
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise NotRunning(f"MiniStack did not start:\n{log.read_text()[-2000:]}")
-        time.sleep(0.1)  # between two looks at a process that is starting

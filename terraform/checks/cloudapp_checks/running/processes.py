@@ -2,19 +2,15 @@
 
 import contextlib
 import os
-import signal
 import subprocess
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
+from ..serving import answers, end
 from .expect import NotSo
 
 # All that a program gets of our own environment; the rest is what Terraform and the chart say.
 INHERITED = ("PATH", "HOME", "LANG", "TMPDIR")
 READY_SECONDS = 90
-STOP_SECONDS = 20
 
 
 class Processes:
@@ -29,12 +25,7 @@ class Processes:
 
     def __exit__(self, *_):
         for _, process in reversed(self.running):
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            end(process)
 
     def _environment(self, environment: dict[str, str]) -> dict[str, str]:
         return {name: os.environ[name] for name in INHERITED if name in os.environ} | environment
@@ -67,13 +58,8 @@ class Processes:
     def wait_until_ready(self, name: str, url: str) -> None:
         """Returns when `url` answers with success."""
         process = next(process for started, process in self.running if started == name)
-        deadline = time.monotonic() + READY_SECONDS
-        while True:
-            with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5):
-                return
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise NotSo(f"{name} did not become ready ({url}):\n{self.tail(name)}")
-            time.sleep(0.1)  # between two looks at a process that is starting
+        if not answers(process, url, READY_SECONDS):
+            raise NotSo(f"{name} did not become ready ({url}):\n{self.tail(name)}")
 
     def require_all(self) -> None:
         """Everything that was started still runs."""
