@@ -90,6 +90,19 @@ class Order(unittest.TestCase):
         self.assertLess(chart, terraform)
         self.assertTrue(all("[eu-west-1]" in call for call in calls if call.startswith("aws")), calls)
 
+    def test_own_values_come_after_terraforms(self):
+        root = self.folder / "root"
+        root.mkdir()
+        done, calls = self.run_script("apply", str(root), "1.0.1", balancer=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(calls[self.position(calls, "install cloudapp")].count("--values"), 1)
+        self.calls.unlink()
+        (root / "values.yaml").write_text("provisionInstance: { instancesPerUser: 5 }\n")
+        done, calls = self.run_script("apply", str(root), "1.0.1", balancer=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        chart = calls[self.position(calls, "install cloudapp")]
+        self.assertRegex(chart, rf"--values \S+/values\.json --values {root}/values\.yaml --wait")
+
     def test_when_aws_does_not_say_whether_the_balancer_is_there_nothing_is_changed(self):
         done, calls = self.run_script("apply", "root", "1.0.1", balancer="Unable to locate credentials")
         self.assertEqual(done.returncode, 1)
