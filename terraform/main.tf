@@ -243,6 +243,7 @@ module "certificate_services" {
   zone_id = var.zone_id
 }
 
+# No alarm can watch it from another region; web's certificate has the same name and proof, and its alarm speaks for both.
 module "certificate_edge" {
   source    = "./modules/certificate"
   providers = { aws = aws.us_east_1 }
