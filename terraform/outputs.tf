@@ -39,6 +39,7 @@ output "helm_values" {
     }
     podSecurityGroups = []
     provisionInstance = {
+      installation           = var.name
       loginQueueUrl          = module.messaging.queue_urls.login
       instanceEventsQueueUrl = module.messaging.queue_urls.instance_events
       adminTopicArn          = module.messaging.topic_arns.admin

@@ -1,5 +1,5 @@
 variable "name" {
-  description = "The prefix of all names. An account has room for one installation per region, each of another name: roles and buckets are named account-wide, and within a region every machine that CloudApp made belongs to the one installation."
+  description = "The prefix of all names, and what machines are marked with. Each installation in an account, of whatever region, has another one: roles and buckets are named account-wide, and an installation ends machines marked with its name that it does not know. It cannot be changed later."
   type        = string
   default     = "cloudapp"
   nullable    = false

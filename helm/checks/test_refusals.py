@@ -53,6 +53,8 @@ WRONG = [
     ("configureInstance.replicas.min", 0, "configureInstance.replicas.min: Must be greater"),
     ("configureInstance.replicas.max", 1, "configureInstance.replicas.max must not be below"),
     ("configureInstance.replica", 2, "Additional property replica is not allowed"),
+    ("provisionInstance.installation", None, "installation is required"),
+    ("provisionInstance.installation", "Staging", "provisionInstance.installation: Does not match"),
     ("provisionInstance.loginQueueUrl", None, "loginQueueUrl is required"),
     ("provisionInstance.bootReportUrl", "https://services.example.com/", "provisionInstance.bootReportUrl: Does not match"),
     ("provisionInstance.bootReportUrl", "http://services.example.com/api/boot-reports", "provisionInstance.bootReportUrl"),

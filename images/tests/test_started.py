@@ -23,7 +23,8 @@ AWS = {"AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_AC
 TOKENS = {"CLOUDAPP_ISSUER": "https://issuer.example.com", "CLOUDAPP_JWKS_URL": "http://127.0.0.1:9/jwks.json",
           "CLOUDAPP_CLIENT_ID": "client"}
 MACHINES = {
-    "CLOUDAPP_AWS_ACCOUNT_ID": "012345678901", "CLOUDAPP_BOOT_REPORT_URL": "https://services.example.com/api/boot-reports",
+    "CLOUDAPP_INSTALLATION": "cloudapp", "CLOUDAPP_AWS_ACCOUNT_ID": "012345678901",
+    "CLOUDAPP_BOOT_REPORT_URL": "https://services.example.com/api/boot-reports",
     "CLOUDAPP_SSH_CA_KEY_ID": "key", "CLOUDAPP_LOGIN_QUEUE_URL": "http://127.0.0.1:9/login",
     "CLOUDAPP_INSTANCE_EVENTS_QUEUE_URL": "http://127.0.0.1:9/events", "CLOUDAPP_EVENTS_BUCKET": "events",
     "CLOUDAPP_ADMIN_TOPIC_ARN": "arn:aws:sns:eu-central-1:012345678901:admin"}

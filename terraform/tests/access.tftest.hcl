@@ -89,7 +89,7 @@ run "machines" {
 
   assert {
     condition = jsonencode([for one in output.provision_statements : [one.Condition.StringEquals, one.Condition.NumericEquals] if one.Sid == "LaunchMarkedMachines"]) == jsonencode([[
-      { "aws:RequestTag/cloudapp:managed" = "true", "ec2:MetadataHttpTokens" = "required" },
+      { "aws:RequestTag/cloudapp:managed" = "cloudapp", "ec2:MetadataHttpTokens" = "required" },
       { "ec2:MetadataHttpPutResponseHopLimit" = "1" },
     ]])
     error_message = "only marked machines, with IMDSv2 and one hop"
@@ -129,7 +129,7 @@ run "machines" {
     condition = jsonencode([for one in output.provision_statements : one.Condition if one.Action == "ec2:CreateTags"]) == jsonencode([
       { StringEquals = { "ec2:CreateAction" = "RunInstances" } },
       {
-        StringEquals                = { "aws:ResourceTag/cloudapp:managed" = "true" }
+        StringEquals                = { "aws:ResourceTag/cloudapp:managed" = "cloudapp" }
         "ForAllValues:StringEquals" = { "aws:TagKeys" = ["cloudapp:owner"] }
         Null                        = { "aws:TagKeys" = "false" }
       },
@@ -143,7 +143,7 @@ run "machines" {
   }
 
   assert {
-    condition     = alltrue([for one in concat(output.stop_statements, [for s in output.provision_statements : s if s.Sid == "PowerOfMarkedMachines"]) : one.Condition.StringEquals["aws:ResourceTag/cloudapp:managed"] == "true"])
+    condition     = alltrue([for one in concat(output.stop_statements, [for s in output.provision_statements : s if s.Sid == "PowerOfMarkedMachines"]) : one.Condition.StringEquals["aws:ResourceTag/cloudapp:managed"] == "cloudapp"])
     error_message = "only CloudApp's machines are stopped"
   }
 

@@ -45,6 +45,7 @@ http://collector:{{ include "cloudapp.collector.port" . }}
 {{ include "cloudapp.environment.service" . }}
 {{- with .Values.provisionInstance }}
 {{ include "cloudapp.environment.database" (list $ "provision" .databaseConnections) }}
+- { name: CLOUDAPP_INSTALLATION, value: {{ .installation | quote }} }
 - { name: CLOUDAPP_AWS_ACCOUNT_ID, value: {{ $.Values.aws.accountId | quote }} }
 - { name: CLOUDAPP_LOGIN_QUEUE_URL, value: {{ .loginQueueUrl | quote }} }
 - { name: CLOUDAPP_INSTANCE_EVENTS_QUEUE_URL, value: {{ .instanceEventsQueueUrl | quote }} }

@@ -7,6 +7,7 @@ use cloudapp_chassis::server::ListenArgs;
 use cloudapp_chassis::telemetry::TelemetryArgs;
 use cloudapp_chassis::token::TokenArgs;
 use cloudapp_database::DatabaseArgs;
+use cloudapp_domain::Installation;
 use cloudapp_user_data::InUse;
 
 use crate::limiter::RateFactor;
@@ -78,6 +79,11 @@ impl Role {
 /// Machines and their surroundings.
 #[derive(Debug, Clone, clap::Args)]
 pub struct MachineArgs {
+    /// The installation's name, by which it knows its own machines: 3 to 16 lower-case letters, digits and hyphens, of
+    /// no other installation in this region of the account. It stays: machines made under another name are no longer
+    /// its own.
+    #[arg(long, env = "CLOUDAPP_INSTALLATION")]
+    pub installation: Installation,
     /// How many machines a user may have at a time.
     #[arg(long, env = "CLOUDAPP_INSTANCES_PER_USER", default_value_t = 3)]
     pub instances_per_user: u32,
@@ -147,6 +153,7 @@ impl Args {
             list.iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
         };
         Settings {
+            installation: self.machines.installation.clone(),
             instances_per_user: self.machines.instances_per_user,
             subnets: named(&self.machines.subnets),
             security_groups: named(&self.machines.security_groups),

@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use cloudapp_domain::Installation;
 use cloudapp_user_data::InUse;
 
 /// Settings of machines and their executions.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
+    /// Whose machines these are: others in the account may be another installation's.
+    pub(crate) installation: Installation,
     pub(crate) instances_per_user: u32,
     /// Subnets for configurations that name none; empty means the default VPC's.
     pub(crate) subnets: Vec<String>,

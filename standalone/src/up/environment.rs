@@ -107,6 +107,7 @@ pub(crate) fn service(
         Service::ConfigureInstance => environment([("DATABASE_URL", urls.configure.clone())]),
         Service::ProvisionInstance => environment([
             ("DATABASE_URL", urls.provision.clone()),
+            ("CLOUDAPP_INSTALLATION", "standalone".to_owned()),
             ("CLOUDAPP_LOGIN_QUEUE_URL", queue(resources, "login")),
             ("CLOUDAPP_INSTANCE_EVENTS_QUEUE_URL", queue(resources, "instance_events")),
             ("CLOUDAPP_ADMIN_TOPIC_ARN", resources.topics.get("admin").cloned().unwrap_or_default()),

@@ -150,7 +150,7 @@ def _machines(aws, values) -> None:
         SubnetId=machines["subnets"][0],
         SecurityGroupIds=machines["securityGroups"],
         MetadataOptions={"HttpTokens": "required", "HttpPutResponseHopLimit": 1},
-        TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "cloudapp:managed", "Value": "true"}]}],
+        TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "cloudapp:managed", "Value": machines["installation"]}]}],
     )["Instances"][0]
     try:
         _expect(found["VpcId"] == values["aws"]["vpcId"], "machines are in another VPC")

@@ -56,7 +56,7 @@ MODULES = [
     Mutation("machines", "\"ec2:Owner\" = concat(var.image_owners, [var.context.account_id])", "\"ec2:Owner\" = [\"*\"]",
              "only images of named owners and our own"),
     Mutation("machines", "Resource  = var.profile_role_arns", "Resource  = [\"*\"]", "only named roles are passed"),
-    Mutation("machines", "managed = { StringEquals = { \"aws:ResourceTag/cloudapp:managed\" = \"true\" } }",
+    Mutation("machines", "managed = { StringEquals = { \"aws:ResourceTag/cloudapp:managed\" = var.context.name } }",
              "managed = { StringEquals = { \"aws:ResourceTag/cloudapp:managed\" = \"*\" } }",
              "only CloudApp's machines are stopped"),
     Mutation("machines", "{ \"ec2:CreateAction\" = \"RunInstances\" }", "{ \"ec2:CreateAction\" = \"*\" }",

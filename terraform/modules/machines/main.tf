@@ -1,9 +1,10 @@
 # What users' machines may be: the group they are in, and the permissions to launch them, bounded by tags, types,
-# subnets, groups, images and settings. The statements are the only way to EC2 that any part gets.
+# subnets, groups, images and settings. The statements are the only way to EC2 that any part gets. A machine's mark,
+# the tag `cloudapp:managed`, names the installation that made it: no other one may mark or touch it.
 
 locals {
   ec2     = "arn:${var.context.partition}:ec2:${var.context.region}:${var.context.account_id}"
-  managed = { StringEquals = { "aws:ResourceTag/cloudapp:managed" = "true" } }
+  managed = { StringEquals = { "aws:ResourceTag/cloudapp:managed" = var.context.name } }
   vpc_arn = "${local.ec2}:vpc/${var.vpc_id}"
 
   launch = [
@@ -13,7 +14,7 @@ locals {
       Action   = "ec2:RunInstances"
       Resource = "${local.ec2}:instance/*"
       Condition = {
-        StringEquals  = { "aws:RequestTag/cloudapp:managed" = "true", "ec2:MetadataHttpTokens" = "required" }
+        StringEquals  = { "aws:RequestTag/cloudapp:managed" = var.context.name, "ec2:MetadataHttpTokens" = "required" }
         StringLike    = { "ec2:InstanceType" = var.instance_types }
         NumericEquals = { "ec2:MetadataHttpPutResponseHopLimit" = "1" }
       }
@@ -24,7 +25,7 @@ locals {
       Action   = "ec2:RunInstances"
       Resource = "${local.ec2}:volume/*"
       Condition = {
-        StringEquals          = { "aws:RequestTag/cloudapp:managed" = "true", "ec2:VolumeType" = "gp3" }
+        StringEquals          = { "aws:RequestTag/cloudapp:managed" = var.context.name, "ec2:VolumeType" = "gp3" }
         Bool                  = { "ec2:Encrypted" = "true" }
         NumericLessThanEquals = { "ec2:VolumeSize" = tostring(var.largest_volume_gib) }
       }
@@ -83,7 +84,7 @@ locals {
       Action   = "ec2:CreateTags"
       Resource = "${local.ec2}:instance/*"
       Condition = {
-        StringEquals                = { "aws:ResourceTag/cloudapp:managed" = "true" }
+        StringEquals                = { "aws:ResourceTag/cloudapp:managed" = var.context.name }
         "ForAllValues:StringEquals" = { "aws:TagKeys" = ["cloudapp:owner"] }
         Null                        = { "aws:TagKeys" = "false" }
       }

@@ -172,6 +172,7 @@ impl Rig {
             ("AWS_ENDPOINT_URL_EC2", self.simulator.endpoint()),
             ("CLOUDAPP_BOOT_REPORT_URL", &boot_reports),
             ("CLOUDAPP_IDENTITY_CERTIFICATES", &certificates),
+            ("CLOUDAPP_INSTALLATION", "rig"),
             ("CLOUDAPP_AWS_ACCOUNT_ID", ACCOUNT),
             ("CLOUDAPP_SSH_CA_KEY_ID", "alias/cloudapp-ssh-ca"),
             ("CLOUDAPP_LOGIN_QUEUE_URL", &self.stub.queue_url("cloudapp-login")),

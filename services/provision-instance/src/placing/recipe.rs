@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cloudapp_domain::configuration::ConfigurationSpec;
 use cloudapp_domain::{BatchId, ConfigurationId, Failure, FailureCode, Fixer, OnStop};
-use cloudapp_ec2::{Ec2Error, LaunchRequest};
+use cloudapp_ec2::{Ec2Error, LaunchRequest, MANAGED};
 use cloudapp_user_data::MachineSettings;
 
 use super::PlacingError;
@@ -100,7 +100,7 @@ impl Recipe {
     ) -> LaunchRequest {
         let spec = &self.spec;
         let mut tags: BTreeMap<String, String> = spec.tags.clone();
-        tags.insert("cloudapp:managed".to_owned(), "true".to_owned());
+        tags.insert(MANAGED.to_owned(), deps.settings.installation.to_string());
         tags.insert("cloudapp:batch".to_owned(), batch.to_string());
         tags.insert("cloudapp:configuration".to_owned(), self.id.to_string());
         let own_groups = &spec.security_groups;

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use cloudapp_domain::Ec2InstanceId;
+use cloudapp_domain::{Ec2InstanceId, Installation};
 use cloudapp_ec2::{Ec2Error, LaunchRequest, Machine, Page, Shutdown, Subnet};
 
 /// Where machines come from. Calls that come at about the same time are made as one; a caller is told only what concerns
@@ -14,8 +14,12 @@ pub(crate) trait Machines: Send + Sync {
     async fn launch(&self, request: &LaunchRequest) -> Result<Vec<Machine>, Ec2Error>;
     /// Those of `ids` that EC2 knows now.
     async fn describe(&self, ids: &[Ec2InstanceId]) -> Result<Vec<Machine>, Ec2Error>;
-    /// Machines tagged as CloudApp's: the first page, or the one that `next` asks for.
-    async fn describe_managed(&self, next: Option<String>) -> Result<Page, Ec2Error>;
+    /// Machines tagged as this installation's: the first page, or the one that `next` asks for.
+    async fn describe_managed(
+        &self,
+        installation: &Installation,
+        next: Option<String>,
+    ) -> Result<Page, Ec2Error>;
     /// The machines made under a client token.
     async fn describe_by_token(&self, client_token: &str) -> Result<Vec<Machine>, Ec2Error>;
     /// Starts stopped machines.

@@ -105,7 +105,7 @@ impl Reconciler {
         let marks = marks(&deps.pool).await?;
         let (mut comparison, mut next) = (Comparison::default(), None);
         loop {
-            let page = deps.machines.describe_managed(next).await?;
+            let page = deps.machines.describe_managed(&deps.settings.installation, next).await?;
             let judgement = self.compare(&mut comparison, &page.machines, &marks).await?;
             self.repair(&judgement, &mut pass).await?;
             next = page.next;

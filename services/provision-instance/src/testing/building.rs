@@ -172,6 +172,7 @@ async fn dependencies(
 
 fn settings(report_url: String) -> Settings {
     Settings {
+        installation: "cloudapp".parse().expect("a name"),
         instances_per_user: 3,
         subnets: vec![],
         security_groups: vec![],

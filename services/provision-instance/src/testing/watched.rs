@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use cloudapp_domain::Ec2InstanceId;
+use cloudapp_domain::{Ec2InstanceId, Installation};
 use cloudapp_ec2::{Ec2Error, LaunchRequest, Machine, Page, Shutdown, Subnet};
 use cloudapp_workflow::Moments;
 
@@ -36,8 +36,12 @@ impl<T: Machines + ?Sized> Machines for Watched<T> {
         self.call("describe", self.inner.describe(ids)).await
     }
 
-    async fn describe_managed(&self, next: Option<String>) -> Result<Page, Ec2Error> {
-        self.call("describe_managed", self.inner.describe_managed(next)).await
+    async fn describe_managed(
+        &self,
+        installation: &Installation,
+        next: Option<String>,
+    ) -> Result<Page, Ec2Error> {
+        self.call("describe_managed", self.inner.describe_managed(installation, next)).await
     }
 
     async fn describe_by_token(&self, client_token: &str) -> Result<Vec<Machine>, Ec2Error> {

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use chrono::TimeDelta;
 use cloudapp_contract::fleet::Fleet;
 use cloudapp_domain::{ExecutionState, FailureCode, InstanceId, InstanceState};
@@ -162,6 +164,20 @@ async fn a_machine_that_nobody_owns_is_marked_first_and_removed_later() {
         })
         .await;
     assert!(world.living_machines().await.is_empty(), "{id}");
+}
+
+#[tokio::test]
+async fn a_machine_of_another_installation_is_left_alone() {
+    let world = World::asleep(json!({})).await;
+    plant_orphan(&world).await;
+    let machine = [world.living_machines().await[0].instance.id.parse().unwrap()];
+    let reconciler = Reconciler::new(world.app.deps.clone(), "test");
+    for (maker, marked) in [("staging", 0), ("cloudapp", 1)] {
+        let mark = BTreeMap::from([(cloudapp_ec2::MANAGED.to_owned(), maker.to_owned())]);
+        world.app.deps.machines.tag(&machine, &mark).await.unwrap();
+        let pass = reconciler.pass().await.unwrap();
+        assert_eq!((pass.marked, pass.removed), (marked, 0), "made by {maker}");
+    }
 }
 
 /// A managed machine that no row owns any more.

@@ -28,7 +28,7 @@ async fn a_click_becomes_a_machine_with_login_details() {
         Some(machines[0].instance.id.as_str()),
         instance.ec2_instance_id.as_ref().map(cloudapp_domain::Ec2InstanceId::as_str)
     );
-    assert_eq!(machines[0].instance.tags.get("cloudapp:managed").map(String::as_str), Some("true"));
+    assert_eq!(machines[0].instance.tags.get(cloudapp_ec2::MANAGED).map(String::as_str), Some("cloudapp"));
     assert_eq!(world.calls("RunInstances").await, 1);
 
     let message = world

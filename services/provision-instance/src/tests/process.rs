@@ -21,6 +21,7 @@ async fn every_role_answers_its_health_and_only_some_the_api_also_while_aws_is_a
             "--issuer=https://issuer",
             "--jwks-url=http://127.0.0.1:9/jwks.json",
             "--client-id=client",
+            "--installation=cloudapp",
             "--boot-report-url=http://127.0.0.1:9/api/boot-reports",
             "--aws-account-id=000000000000",
             "--aws-region=us-east-1",

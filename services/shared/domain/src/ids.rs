@@ -139,6 +139,13 @@ text_ids! {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':' | b'@')),
     /// A Cognito group, as admins name it for configurations and limits: 1 to 128 visible ASCII characters.
     GroupName where |text| (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic()),
+    /// One installation of CloudApp, by the name that its operator gave it: 3 to 16 lower-case letters, digits and
+    /// hyphens, a letter first and no hyphen last. Installations that share a region of an account tell their machines
+    /// apart by it.
+    Installation where |text| (3..=16).contains(&text.len())
+        && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+        && text.starts_with(|first: char| first.is_ascii_lowercase())
+        && !text.ends_with('-'),
     /// The `Idempotency-Key` of a write: 1 to 200 visible ASCII characters.
     IdempotencyKey where |text| (1..=200).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic()),
 }

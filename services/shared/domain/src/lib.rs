@@ -16,7 +16,7 @@ pub use execution::{ExecutionKind, ExecutionState, StepState, UnknownName};
 pub use failure::{Failure, FailureCode, Fixer, NextAction};
 pub use ids::{
     BatchId, BootId, ConfigurationId, Ec2InstanceId, EventId, ExecutionId, GroupName, IdempotencyKey,
-    InstanceId, InvalidId, UserSub,
+    Installation, InstanceId, InvalidId, UserSub,
 };
 pub use instance::{IllegalTransition, InstanceState, Market, OnStop};
 pub use money::PricePerHour;

@@ -1,9 +1,9 @@
 use aws_sdk_ec2::operation::describe_instances::DescribeInstancesOutput;
 use aws_sdk_ec2::types::{Filter, Reservation};
-use cloudapp_domain::Ec2InstanceId;
+use cloudapp_domain::{Ec2InstanceId, Installation};
 
 use crate::error::{Answer, Effect, from_sdk};
-use crate::{Ec2, Ec2Error, Machine};
+use crate::{Ec2, Ec2Error, MANAGED, Machine};
 
 /// EC2 takes at most this many values in one filter.
 pub const FILTER_VALUES: usize = 200;
@@ -49,12 +49,17 @@ impl Ec2 {
         machines(&reply.map_err(|error| from_sdk(Effect::Reads, &error))?)
     }
 
-    /// Machines that CloudApp made, those that ended lately included: the first page, or the one that `next` asks for.
+    /// Machines that `installation` made (by [`MANAGED`](crate::MANAGED)), those that ended lately included: the first
+    /// page, or the one that `next` asks for.
     ///
     /// # Errors
     /// [`Ec2Error`].
-    pub async fn describe_managed(&self, next: Option<String>) -> Result<Page, Ec2Error> {
-        self.page("tag:cloudapp:managed", vec!["true".to_owned()], next).await
+    pub async fn describe_managed(
+        &self,
+        installation: &Installation,
+        next: Option<String>,
+    ) -> Result<Page, Ec2Error> {
+        self.page(&format!("tag:{MANAGED}"), vec![installation.to_string()], next).await
     }
 
     /// The machines that launches with these client tokens made; at most [`FILTER_VALUES`] tokens.

@@ -208,6 +208,7 @@ fn tagged(kind: ResourceType, tags: &BTreeMap<String, String>) -> TagSpecificati
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::MANAGED;
 
     fn request() -> LaunchRequest {
         LaunchRequest {
@@ -223,7 +224,7 @@ mod tests {
             security_groups: vec!["sg-1".to_owned()],
             instance_profile: None,
             root_volume_gib: 20,
-            tags: BTreeMap::from([("cloudapp:managed".to_owned(), "true".to_owned())]),
+            tags: BTreeMap::from([(MANAGED.to_owned(), "staging".to_owned())]),
             shutdown_terminates: true,
         }
     }
@@ -250,7 +251,7 @@ mod tests {
         let kinds: Vec<_> =
             input.tag_specifications().iter().filter_map(|s| s.resource_type().cloned()).collect();
         assert_eq!(kinds, [ResourceType::Instance, ResourceType::Volume]);
-        assert!(input.tag_specifications().iter().all(|s| s.tags()[0].key() == Some("cloudapp:managed")));
+        assert!(input.tag_specifications().iter().all(|s| s.tags()[0].key() == Some(MANAGED)));
         assert_eq!(input.instance_initiated_shutdown_behavior(), Some(&ShutdownBehavior::Terminate));
         assert!(input.instance_market_options().is_none());
     }

@@ -26,3 +26,4 @@ pub use launch::LaunchRequest;
 pub use machine::{Machine, MachineState, UnknownState};
 pub use network::Subnet;
 pub use power::Shutdown;
+pub use tags::MANAGED;

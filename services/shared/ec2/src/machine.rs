@@ -161,6 +161,7 @@ fn state_reason(instance: &Instance) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use crate::MANAGED;
     use aws_sdk_ec2::types::{InstanceState, InstanceType, Placement, StateReason, Tag};
 
     use super::*;
@@ -187,7 +188,7 @@ mod tests {
                         .message("Server.SpotInstanceTermination: Spot instance termination")
                         .build(),
                 )
-                .tags(Tag::builder().key("cloudapp:managed").value("true").build())
+                .tags(Tag::builder().key(MANAGED).value("staging").build())
                 .client_token("batch-1")
                 .build(),
         )
@@ -201,7 +202,7 @@ mod tests {
             machine.state_reason.as_deref(),
             Some("Server.SpotInstanceTermination: Spot instance termination")
         );
-        assert_eq!(machine.tags.get("cloudapp:managed").map(String::as_str), Some("true"));
+        assert_eq!(machine.tags.get(MANAGED).map(String::as_str), Some("staging"));
     }
 
     #[test]

@@ -6,6 +6,10 @@ use cloudapp_domain::Ec2InstanceId;
 use crate::error::{Effect, from_sdk};
 use crate::{Ec2, Ec2Error};
 
+/// The tag by which machines are told apart from others in the account, and the installations of CloudApp from each
+/// other: its value is the name of the one that made the machine. IAM policies let nobody stop what has not their own.
+pub const MANAGED: &str = "cloudapp:managed";
+
 impl Ec2 {
     /// Sets tags on machines; other tags stay. At most 1,000 machines at a time.
     ///

@@ -9,7 +9,7 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_ec2::config::Credentials;
 use cloudapp_domain::{Ec2InstanceId, Market};
-use cloudapp_ec2::{Ec2, Ec2Error, LaunchRequest, Machine, MachineState, Shutdown};
+use cloudapp_ec2::{Ec2, Ec2Error, LaunchRequest, MANAGED, Machine, MachineState, Shutdown};
 use cloudapp_ec2_simulator::{Capacity, Control, Fault, Simulator, SimulatorConfig};
 
 const IMAGE: &str = "ami-0c5a7e1d20f6b3a48";
@@ -44,7 +44,7 @@ fn request(token: &str) -> LaunchRequest {
         security_groups: Vec::new(),
         instance_profile: None,
         root_volume_gib: 12,
-        tags: BTreeMap::from([("cloudapp:managed".to_owned(), "true".to_owned())]),
+        tags: BTreeMap::from([(MANAGED.to_owned(), "staging".to_owned())]),
         shutdown_terminates: true,
     }
 }
@@ -78,7 +78,7 @@ async fn a_launch_arrives_as_it_was_asked_for() {
             (machine.instance_type.as_str(), machine.client_token.as_deref()),
             ("t3.micro", Some("token-1"))
         );
-        assert_eq!(machine.tags.get("cloudapp:managed").map(String::as_str), Some("true"));
+        assert_eq!(machine.tags.get(MANAGED).map(String::as_str), Some("staging"));
         assert!(machine.zone.is_some() && machine.private_ip.is_some() && machine.launched_at.is_some());
         let made = control.instance(machine.id.as_str()).await.unwrap();
         assert_eq!(made.user_data.as_deref(), Some("#cloud-config\n{}\n"));
@@ -91,7 +91,11 @@ async fn a_launch_arrives_as_it_was_asked_for() {
     let running = until(&ec2, &ids(&machines), MachineState::Running).await;
     assert!(running.iter().all(|machine| machine.public_ip.is_some()));
     assert_eq!(ids(&ec2.describe_by_tokens(&["token-1".to_owned()]).await.unwrap()), ids(&machines));
-    assert_eq!(ids(&ec2.describe_managed(None).await.unwrap().machines), ids(&machines));
+    let of = async |installation: &str| {
+        let installation = installation.parse().unwrap();
+        ids(&ec2.describe_managed(&installation, None).await.unwrap().machines)
+    };
+    assert_eq!((of("staging").await, of("production").await), (ids(&machines), vec![]));
 }
 
 #[tokio::test]
@@ -265,7 +269,7 @@ async fn subnets_and_root_devices_are_found() {
 async fn a_throttled_read_is_repeated_and_an_unreachable_ec2_has_done_nothing() {
     let (simulator, control, ec2) = start().await;
     control.add_fault(&Fault::error("DescribeInstances", "RequestLimitExceeded").times(2)).await.unwrap();
-    assert!(ec2.describe_managed(None).await.unwrap().machines.is_empty());
+    assert!(ec2.describe_managed(&"staging".parse().unwrap(), None).await.unwrap().machines.is_empty());
 
     ec2.root_device_name(IMAGE).await.unwrap();
     drop(simulator);

@@ -137,7 +137,7 @@ def resource_policies_name_who(plan: Plan, report: Report) -> None:
 @policy
 def launches_are_bounded(plan: Plan, report: Report) -> None:
     """Who may launch machines may launch only marked ones with IMDSv2, encrypted disks, in named subnets and groups;
-    who may stop them, only marked ones."""
+    who may stop them, only marked ones. The mark is the installation's own."""
     changes = {"ec2:startinstances", "ec2:stopinstances", "ec2:terminateinstances", "ec2:rebootinstances"}
     for found, statement in role_policies(plan):
         if statement["Effect"] != "Allow":
@@ -164,8 +164,11 @@ def launches_are_bounded(plan: Plan, report: Report) -> None:
                     report.expect(found, wanted <= set(flat), f"launches {kind} without {', '.join(sorted(wanted - set(flat)))}")
             if any(":instance/" in resource for resource in as_list(statement["Resource"])):
                 report.expect(found, flat.get("ec2:MetadataHttpTokens") == "required", "launches machines without IMDSv2")
+        for mark in (key for key in flat if key.endswith("/cloudapp:managed")):
+            # Roles are called after the installation; machines are marked with its name.
+            report.expect(found, found.get("role").startswith(f"{flat[mark]}-"), f"{mark} is another installation's: {flat[mark]}")
         if actions & changes:
-            report.expect(found, flat.get("aws:ResourceTag/cloudapp:managed") == "true", "changes machines that are not CloudApp's")
+            report.expect(found, "aws:ResourceTag/cloudapp:managed" in flat, "changes machines that are not CloudApp's")
 
 
 @policy

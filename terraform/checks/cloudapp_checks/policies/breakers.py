@@ -93,6 +93,18 @@ def condition_without(part: str, sid: str, key: str) -> Breaker:
     return rewrite("aws_iam_role_policy", "policy", change, part)
 
 
+def condition_on(part: str, sid: str, key: str, value: str) -> Breaker:
+    """Lets a statement ask for another value of a key."""
+
+    def change(document: dict) -> None:
+        found = next(one for one in document["Statement"] if one.get("Sid") == sid)
+        for operator in found["Condition"].values():
+            if key in operator:
+                operator[key] = value
+
+    return rewrite("aws_iam_role_policy", "policy", change, part)
+
+
 ROLE, TRUST = "aws_iam_role_policy", "aws_iam_role"
 PROVISION = '["provision-instance"]'
 
@@ -141,6 +153,8 @@ BREAKERS: dict[str, list[Breaker]] = {
         condition_without(
             "function_stop_ec2.aws_iam_role_policy.program", "StopMarkedMachines", "aws:ResourceTag/cloudapp:managed"
         ),
+        condition_on(PROVISION, "LaunchMarkedMachines", "aws:RequestTag/cloudapp:managed", "staging"),
+        condition_on(PROVISION, "PowerOfMarkedMachines", "aws:ResourceTag/cloudapp:managed", "staging"),
         statement(ROLE, "policy", PROVISION, sid="InTheMachinesSubnets", Resource="arn:aws:ec2:eu-west-1:123456789012:subnet/*"),
     ],
     "only_one_role_signs": [

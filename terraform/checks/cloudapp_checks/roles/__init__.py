@@ -6,7 +6,7 @@ Needs are what the programs really call (services/, lambdas/, web/); every call 
 from ..evaluator import Decision, Request, decide, decide_all, denied_by_key
 from ..plan import Plan
 from . import functions, platform, services
-from .names import Call, Names, names
+from .names import OTHERS, Call, Names, names
 
 
 def everybody_is_refused(n: Names) -> list[Call]:
@@ -23,7 +23,7 @@ def everybody_is_refused(n: Names) -> list[Call]:
         Request("s3:GetObject", n.bucket("trail", "AWSLogs/x")),
         Request("cloudtrail:StopLogging", n.of("cloudtrail", "trail/cloudapp")),
         Request("ec2:TerminateInstances", n.of("ec2", "instance/i-1")),
-        Request("ec2:TerminateInstances", n.of("ec2", "instance/i-1"), {"aws:ResourceTag/cloudapp:managed": "false"}),
+        Request("ec2:TerminateInstances", n.of("ec2", "instance/i-1"), OTHERS),
         Request("ec2:AuthorizeSecurityGroupIngress", n.of("ec2", f"security-group/{n.group}")),
         Request("rds-db:connect", n.database_user("cloudapp_admin")),
         Request("rds:DeleteDBCluster", n.of("rds", "cluster:cloudapp")),

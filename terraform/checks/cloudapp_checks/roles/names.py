@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from ..evaluator import Request
 from ..plan import Plan
 
-MANAGED = {"aws:ResourceTag/cloudapp:managed": "true"}
+MANAGED = {"aws:ResourceTag/cloudapp:managed": "cloudapp"}
+# Made by another installation in the same region of the account.
+OTHERS = {"aws:ResourceTag/cloudapp:managed": "staging"}
 # One question about a call is several requests if several resources take part.
 Call = list[Request]
 
@@ -128,7 +130,7 @@ def names(plan: Plan, values: dict, example: str) -> Names:
 def launch(n: Names, **changes) -> list[Request]:
     """RunInstances as provision-instance asks for it: one question for each resource that takes part."""
     it = {
-        "tags": {"aws:RequestTag/cloudapp:managed": "true"},
+        "tags": {"aws:RequestTag/cloudapp:managed": "cloudapp"},
         "type": "t3.micro",
         "tokens": "required",
         "hops": "1",

@@ -1,7 +1,7 @@
 """The pods of the services, of the migration job and of the collector."""
 
 from ..evaluator import Request
-from .names import MANAGED, Call, Names, calls, launch, via
+from .names import MANAGED, OTHERS, Call, Names, calls, launch, via
 
 
 def cases(n: Names) -> dict[str, tuple[list[Call], list[Call]]]:
@@ -67,6 +67,7 @@ def cases(n: Names) -> dict[str, tuple[list[Call], list[Call]]]:
             ),
             [
                 launch(n, tags={}),
+                launch(n, tags={"aws:RequestTag/cloudapp:managed": "staging"}),
                 launch(n, tokens="optional"),
                 launch(n, hops="2"),
                 launch(n, encrypted="false"),
@@ -85,6 +86,10 @@ def cases(n: Names) -> dict[str, tuple[list[Call], list[Call]]]:
                 Request("ec2:CreateTags", n.machine, {"aws:TagKeys": ["cloudapp:managed"]}),
                 Request("ec2:CreateTags", n.machine, {**MANAGED, "aws:TagKeys": ["cloudapp:managed"]}),
                 Request("ec2:CreateTags", n.machine, {**MANAGED, "aws:TagKeys": ["cloudapp:owner", "Name"]}),
+                Request("ec2:CreateTags", n.machine, {**OTHERS, "aws:TagKeys": ["cloudapp:owner"]}),
+                Request("ec2:StartInstances", n.machine, OTHERS),
+                Request("ec2:StopInstances", n.machine, OTHERS),
+                Request("ec2:GetConsoleOutput", n.machine, OTHERS),
                 Request("ec2:DeleteTags", n.machine, MANAGED),
                 Request("ec2:ModifyInstanceAttribute", n.machine, MANAGED),
                 Request("ec2:DescribeInstances", "*", {"aws:RequestedRegion": "us-west-2"}),

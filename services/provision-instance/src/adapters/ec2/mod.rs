@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use cloudapp_domain::Ec2InstanceId;
+use cloudapp_domain::{Ec2InstanceId, Installation};
 use cloudapp_ec2::{
     Answer, Ec2, Ec2Error, FILTER_VALUES, IDS, LaunchRequest, Machine, Page, Shutdown, Subnet,
 };
@@ -111,9 +111,14 @@ impl Machines for Ec2Machines {
         seen.filter_map(Result::transpose).collect()
     }
 
-    async fn describe_managed(&self, next: Option<String>) -> Result<Page, Ec2Error> {
+    async fn describe_managed(
+        &self,
+        installation: &Installation,
+        next: Option<String>,
+    ) -> Result<Page, Ec2Error> {
         self.meter.turn(Family::DescribeInstances, 0).await?;
-        self.meter.told(Family::DescribeInstances, self.ec2.describe_managed(next).await).await
+        let page = self.ec2.describe_managed(installation, next).await;
+        self.meter.told(Family::DescribeInstances, page).await
     }
 
     async fn describe_by_token(&self, client_token: &str) -> Result<Vec<Machine>, Ec2Error> {
