@@ -2,6 +2,7 @@
 
 mod admit;
 mod boot;
+mod handover;
 mod login;
 mod place;
 
@@ -15,7 +16,8 @@ pub(crate) use admit::ending;
 pub(crate) use boot::Boot;
 #[cfg(test)]
 pub(crate) use boot::{Booting, Outlook, outlook};
-pub(crate) use login::{Login, Occasion};
+pub(crate) use handover::Occasion;
+pub(crate) use login::Login;
 pub(crate) use place::WAITING;
 
 use crate::deps::Deps;
@@ -29,7 +31,7 @@ pub(crate) fn machine_steps(deps: &Arc<Deps>) -> [Arc<dyn Step>; 2] {
 /// From the click to login details.
 pub(crate) fn definition(deps: &Arc<Deps>) -> Definition {
     let [place, boot] = machine_steps(deps);
-    let login = Arc::new(Login { deps: Arc::clone(deps), occasion: Occasion::Launch });
+    let login = Arc::new(Login::new(deps, Occasion::Launch));
     Definition {
         kind: ExecutionKind::Launch,
         // The queue may be long; each step has a deadline of its own.

@@ -50,7 +50,7 @@ pub(crate) fn definitions(deps: &Arc<Deps>) -> [Definition; 4] {
             vec![
                 Arc::new(start::Start(Arc::clone(deps))),
                 Arc::new(Boot(Arc::clone(deps))),
-                Arc::new(Login { deps: Arc::clone(deps), occasion: Occasion::Start }),
+                Arc::new(Login::new(deps, Occasion::Start)),
             ],
         ),
         line(ExecutionKind::Extend, vec![Arc::new(extend::Extend(Arc::clone(deps)))]),

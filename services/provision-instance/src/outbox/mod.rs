@@ -7,6 +7,7 @@ mod parquet;
 mod relay;
 
 use cloudapp_domain::{Clock, EventId};
+use cloudapp_trace::TraceContext;
 use sqlx::PgConnection;
 
 pub(crate) use export::Exporter;
@@ -54,18 +55,29 @@ pub(crate) async fn put(
 ) -> Result<(), sqlx::Error> {
     let addressed = entries.iter().any(|entry| entry.topic != Topic::Event);
     let trace = if addressed { cloudapp_trace::current() } else { None };
+    let entries: Vec<_> = entries.iter().map(|entry| (entry, trace)).collect();
+    put_traced(connection, clock, &entries).await
+}
+
+/// As [`put`], for what several requests have to tell: each entry with the trace that it joins.
+pub(crate) async fn put_traced(
+    connection: &mut PgConnection,
+    clock: &dyn Clock,
+    entries: &[(&Entry, Option<TraceContext>)],
+) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "insert into outbox (id, topic, dedupe, payload, created_at, next_try_at, trace_parent) \
-         select n.*, $5, $5, case when n.topic <> 'event' then $6 end \
-         from unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[]) as n (id, topic, dedupe, payload) \
+        "insert into outbox (id, topic, dedupe, payload, trace_parent, created_at, next_try_at) \
+         select id, topic, dedupe, payload, case when topic <> 'event' then trace end, $6, $6 \
+         from unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::text[]) \
+             as n (id, topic, dedupe, payload, trace) \
          on conflict (dedupe) do nothing",
     )
-    .bind(entries.iter().map(|entry| entry.id.as_uuid()).collect::<Vec<_>>())
-    .bind(entries.iter().map(|entry| entry.topic.as_str()).collect::<Vec<_>>())
-    .bind(entries.iter().map(|entry| entry.dedupe.as_str()).collect::<Vec<_>>())
-    .bind(entries.iter().map(|entry| &entry.payload).collect::<Vec<_>>())
+    .bind(entries.iter().map(|(entry, _)| entry.id.as_uuid()).collect::<Vec<_>>())
+    .bind(entries.iter().map(|(entry, _)| entry.topic.as_str()).collect::<Vec<_>>())
+    .bind(entries.iter().map(|(entry, _)| entry.dedupe.as_str()).collect::<Vec<_>>())
+    .bind(entries.iter().map(|(entry, _)| &entry.payload).collect::<Vec<_>>())
+    .bind(entries.iter().map(|(_, trace)| trace.map(|trace| trace.to_string())).collect::<Vec<_>>())
     .bind(clock.now())
-    .bind(trace.map(|trace| trace.to_string()))
     .execute(connection)
     .await?;
     Ok(())

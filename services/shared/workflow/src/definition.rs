@@ -1,5 +1,4 @@
 use std::collections::HashMap;
-use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,9 +6,10 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use cloudapp_domain::{Clock, ExecutionId, ExecutionKind, Failure, FailureCode, Fixer, UserSub};
 use cloudapp_trace::TraceContext;
-use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+use sqlx::PgPool;
 use uuid::Uuid;
 
+use crate::fence::{Fence, FencedTransaction};
 use crate::moments::Moments;
 
 /// What applying a step came to.
@@ -129,65 +129,24 @@ pub struct StepContext<'a> {
 
 impl StepContext<'_> {
     /// A transaction that commits only while this run still holds the execution, so that whatever the step writes is
-    /// fenced as well. The execution's row is locked last, as by those who wake it after they have written what
-    /// happened: locks are taken in one order everywhere.
+    /// fenced as well.
     ///
     /// # Errors
     /// If the database fails.
     pub async fn begin(&self) -> Result<FencedTransaction, StepError> {
-        let transaction = self.pool.begin().await?;
-        let (execution, fence, moments) = (self.execution.id, self.fence, self.moments.clone());
-        Ok(FencedTransaction { transaction, execution, fence, moments })
+        Ok(FencedTransaction::new(self.pool.begin().await?, self.fence(), self.moments.clone()))
+    }
+
+    /// The run's claim, for what is written in a transaction of others' making.
+    #[must_use]
+    pub const fn fence(&self) -> Fence {
+        Fence::new(self.execution.id, self.fence)
     }
 
     /// For reading.
     #[must_use]
     pub const fn pool(&self) -> &PgPool {
         self.pool
-    }
-}
-
-/// A transaction under the execution's fence.
-#[derive(Debug)]
-pub struct FencedTransaction {
-    transaction: Transaction<'static, Postgres>,
-    execution: ExecutionId,
-    fence: i64,
-    moments: Moments,
-}
-
-impl FencedTransaction {
-    /// Makes it so, if the run still holds the execution: from the look at the fence to the commit nobody else can
-    /// claim it.
-    ///
-    /// # Errors
-    /// [`StepError::LeaseLost`] if somebody else has claimed the execution: then nothing was written. If the
-    /// database fails, nothing was written, or it is not known.
-    pub async fn commit(mut self) -> Result<(), StepError> {
-        sqlx::query("select 1 from execution where id = $1 and fence = $2 for no key update")
-            .bind(self.execution.as_uuid())
-            .bind(self.fence)
-            .fetch_optional(&mut *self.transaction)
-            .await?
-            .ok_or(StepError::LeaseLost)?;
-        self.moments.pass(|| "before the step's commit".to_owned());
-        self.transaction.commit().await?;
-        self.moments.pass(|| "after the step's commit".to_owned());
-        Ok(())
-    }
-}
-
-impl Deref for FencedTransaction {
-    type Target = PgConnection;
-
-    fn deref(&self) -> &PgConnection {
-        &self.transaction
-    }
-}
-
-impl DerefMut for FencedTransaction {
-    fn deref_mut(&mut self) -> &mut PgConnection {
-        &mut self.transaction
     }
 }
 

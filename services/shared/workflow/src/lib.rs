@@ -7,7 +7,7 @@
 //!   written down, with back-off, *before* the work, so a crash backs off by itself.
 //! * **Nobody writes out of turn.** Every claim raises the row's fence; every write names the fence it was claimed
 //!   under and fails as [`StepError::LeaseLost`] otherwise, the steps' own transactions included
-//!   ([`FencedTransaction::commit`]).
+//!   ([`FencedTransaction::commit`], and [`Fence::hold`] where several runs share one).
 //! * **A thousand share a commit.** What runs write about their executions is gathered while the last write is under
 //!   way and applied by one statement, each row under its own fence; one that is alone is written at once.
 //! * **Everything ends.** Steps and executions have deadlines; a cancel is honoured before every step. What cannot
@@ -21,6 +21,7 @@
 
 mod backoff;
 mod definition;
+mod fence;
 pub mod harness;
 pub mod measures;
 mod moments;
@@ -32,9 +33,8 @@ mod store;
 mod worker;
 
 pub use backoff::Backoff;
-pub use definition::{
-    Applied, Definition, Definitions, Execution, FencedTransaction, Step, StepContext, StepError, Undone,
-};
+pub use definition::{Applied, Definition, Definitions, Execution, Step, StepContext, StepError, Undone};
+pub use fence::{Fence, FencedTransaction};
 pub use moments::{Moment, Moments};
 pub use schema::{migrate, require_current};
 pub use signals::{Signals, SignalsTask};

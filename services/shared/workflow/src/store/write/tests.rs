@@ -7,6 +7,7 @@ use cloudapp_postgres::testing::TestDatabase;
 use futures::future::join_all;
 
 use super::*;
+use crate::fence::Fence;
 use crate::store::Store;
 
 struct World {
@@ -186,7 +187,7 @@ async fn a_wake_up_before_the_rest_is_not_lost() {
     assert!((due(1) - until).abs() < TimeDelta::milliseconds(1), "it rests");
 }
 
-/// Writers, wakers and steps' own transactions take their locks in one order.
+/// Writers, wakers and the transactions that steps share take their locks in one order.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_waits_in_a_circle() {
     let world = world(40).await;
@@ -205,7 +206,15 @@ async fn nobody_waits_in_a_circle() {
             }
         }
     };
-    tokio::join!(wake(&world.ids), wake(&backwards), write());
+    let claims: Vec<Fence> = backwards.iter().map(|id| Fence::new((*id).into(), 1)).collect();
+    let hold = async || {
+        for _ in 0..60 {
+            let mut transaction = world.pool.begin().await.unwrap();
+            Fence::hold(&claims, &mut transaction).await.unwrap();
+            transaction.commit().await.unwrap();
+        }
+    };
+    tokio::join!(wake(&world.ids), wake(&backwards), write(), hold());
     let wakeups: Vec<i64> =
         sqlx::query_scalar("select distinct wakeups from execution").fetch_all(&world.pool).await.unwrap();
     assert_eq!(wakeups, [120]);
