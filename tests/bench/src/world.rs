@@ -47,6 +47,15 @@ impl World {
         Ok(rows.into_iter().collect())
     }
 
+    /// How many launches have succeeded, as the replica counts them: to count rows costs what is measured.
+    pub(crate) async fn launched(&self) -> anyhow::Result<usize> {
+        let metrics = self.replica().metrics().await?;
+        let succeeded = metrics.lines().find_map(|line| {
+            line.strip_prefix("cloudapp_executions_total{kind=\"launch\",outcome=\"succeeded\"} ")
+        });
+        Ok(succeeded.map_or(Ok(0), str::parse)?)
+    }
+
     /// Waits until as many machines are ready or have failed; tells how many are ready.
     pub(crate) async fn settled(&self, machines: usize, limit: Duration) -> anyhow::Result<Settled> {
         let started = Instant::now();

@@ -104,13 +104,9 @@ async fn watch(
     window: &mut Window,
 ) {
     let started = Instant::now();
-    let mut from = None;
+    let (mut from, mut ready) = (None, 0);
     loop {
-        let ready: Result<i64, _> =
-            sqlx::query_scalar("select count(*) from instance where ready_at is not null")
-                .fetch_one(world.rig.database().pool())
-                .await;
-        let ready = usize::try_from(ready.unwrap_or(0)).unwrap_or(0);
+        ready = world.launched().await.unwrap_or(ready);
         send.store(accepted.load(Ordering::Relaxed) < ready + MOST_ON_THE_WAY, Ordering::Relaxed);
         let over = started.elapsed();
         if over >= RUN_UP && from.is_none() {
