@@ -9,10 +9,12 @@ use cloudapp_workflow::{Definitions, Signals, StepContext, StepError, Store};
 use rand::Rng as _;
 use sqlx::PgPool;
 
+use crate::boot_report::Reported;
 use crate::crash::CrashPoints;
-use crate::instance::{InstanceRecord, Loader};
+use crate::instance::InstanceRecord;
 use crate::limiter::Limiter;
-use crate::placing::{Doorbell, Onlooker};
+use crate::loader::Loader;
+use crate::placing::{Doorbell, Onlooker, Placement};
 use crate::ports::{LoginCertificates, Machines};
 use crate::settings::Settings;
 
@@ -26,7 +28,11 @@ pub(crate) struct Deps {
     pub(crate) certificates: Arc<dyn LoginCertificates>,
     pub(crate) executions: Store,
     /// Reads what executions act on.
-    pub(crate) subjects: Loader,
+    pub(crate) subjects: Loader<InstanceRecord>,
+    /// Reads where launches stand with their machines.
+    pub(crate) placements: Loader<Placement>,
+    /// Reads what machines say of their starts.
+    pub(crate) reports: Loader<Reported>,
     pub(crate) signals: Signals,
     /// Calls this process's placer.
     pub(crate) doorbell: Doorbell,
@@ -50,16 +56,30 @@ impl Deps {
 
     /// The machine that an execution acts on.
     pub(crate) async fn subject(&self, context: &StepContext<'_>) -> Result<InstanceRecord, StepError> {
-        match self.subjects.load(InstanceId::from(context.execution.subject)).await {
-            Ok(instance) => Ok(instance.ok_or(sqlx::Error::RowNotFound)?),
-            Err(Failed::Item(error)) => Err(error.into()),
-            Err(cut_off @ Failed::CutOff) => Err(StepError::doing("no machine")(Box::new(cut_off))),
-        }
+        let instance = self.subjects.load(InstanceId::from(context.execution.subject)).await;
+        Ok(instance.map_err(unread)?.ok_or(sqlx::Error::RowNotFound)?)
+    }
+
+    /// Where the machine that an execution acts on stands in the queue; `None` if it never entered it.
+    pub(crate) async fn placement(&self, context: &StepContext<'_>) -> Result<Option<Placement>, StepError> {
+        self.placements.load(InstanceId::from(context.execution.subject)).await.map_err(unread)
+    }
+
+    /// The first report of a machine's current start.
+    pub(crate) async fn report(&self, instance: &InstanceRecord) -> Result<Option<Reported>, StepError> {
+        self.reports.load(instance.this_start()).await.map_err(unread)
     }
 
     /// Whether `then` is longer ago than the window in which EC2 may not find what it has just made.
     pub(crate) fn grace_is_over(&self, then: DateTime<Utc>) -> bool {
         self.settings.pace.grace_is_over(then, self.clock.now())
+    }
+}
+
+fn unread(failed: Failed<sqlx::Error>) -> StepError {
+    match failed {
+        Failed::Item(error) => error.into(),
+        Failed::CutOff => StepError::doing("not read")(Box::new(failed)),
     }
 }
 

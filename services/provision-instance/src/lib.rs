@@ -31,6 +31,7 @@ mod lifecycle;
 mod lifetime;
 mod limiter;
 mod limits;
+mod loader;
 mod measures;
 mod observe;
 mod outbox;
@@ -76,8 +77,8 @@ use boot_report::BootReports;
 use crash::CrashPoints;
 use deps::Deps;
 use feed::Feed;
-use instance::Loader;
 use limiter::Limiter;
+use loader::Loader;
 use placing::{Doorbell, Onlooker};
 use tasks::Outlets;
 
@@ -152,6 +153,8 @@ fn dependencies(args: &Args, aws: &aws_config::SdkConfig, pool: &PgPool, clock: 
         certificates: Arc::new(adapters::KmsCertificates::new(key)),
         executions: Store::new(pool.clone(), Arc::clone(clock)),
         subjects: Loader::new(pool.clone()),
+        placements: Loader::new(pool.clone()),
+        reports: Loader::new(pool.clone()),
         signals: Signals::default(),
         doorbell: Doorbell::default(),
         settings: args.settings(),

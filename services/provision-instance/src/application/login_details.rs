@@ -1,7 +1,6 @@
 use chrono::TimeDelta;
 use cloudapp_contract::execution::LoginDetails;
 
-use crate::boot_report;
 use crate::deps::Deps;
 use crate::instance::InstanceRecord;
 use crate::ports::{CertificateError, CertificateOrder};
@@ -14,7 +13,9 @@ const SSH_PORT: u16 = 22;
 
 /// How one logs in to a machine: with a fresh certificate, if its owner has given a key.
 pub(crate) async fn make(deps: &Deps, instance: &InstanceRecord) -> Result<LoginDetails, CertificateError> {
-    let reported = boot_report::of_current_start(&deps.pool, instance)
+    let reported = deps
+        .reports
+        .load(instance.this_start())
         .await
         .map_err(|error| CertificateError::Unavailable(Box::new(error)))?;
     let now = deps.clock.now();

@@ -10,16 +10,21 @@ mod taking;
 mod text;
 mod traces;
 
+use std::collections::HashMap;
+
+use async_trait::async_trait;
 use cloudapp_contract::boot_report::BootOutcome;
-use sqlx::PgExecutor;
+use cloudapp_domain::InstanceId;
+use sqlx::PgPool;
 use sqlx::types::Json;
+use uuid::Uuid;
 
 pub(crate) use proof::known_machine;
 pub(crate) use taking::BootReports;
 
-use crate::instance::InstanceRecord;
+use crate::loader::Row;
 
-/// The first report of the machine's current start.
+/// The first report of a start of a machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reported {
     pub(crate) outcome: BootOutcome,
@@ -53,22 +58,31 @@ pub(crate) enum ReportError {
     CutOff,
 }
 
-/// The first report of the machine's current start.
-pub(crate) async fn of_current_start(
-    executor: impl PgExecutor<'_>,
-    instance: &InstanceRecord,
-) -> Result<Option<Reported>, sqlx::Error> {
-    let row: Option<(String, String, Json<Vec<String>>)> = sqlx::query_as(
-        "select outcome, log_tail, host_keys from boot_report where instance_id = $1 and generation = $2 \
-         order by received_at, boot_id limit 1",
-    )
-    .bind(instance.id().as_uuid())
-    .bind(instance.generation)
-    .fetch_optional(executor)
-    .await?;
-    Ok(row.map(|(outcome, log_tail, Json(host_keys))| Reported {
-        outcome: if outcome == "success" { BootOutcome::Success } else { BootOutcome::Failure },
-        log_tail,
-        host_keys,
-    }))
+#[async_trait]
+impl Row for Reported {
+    /// A start of a machine: [`InstanceRecord::this_start`](crate::instance::InstanceRecord::this_start).
+    type Key = (InstanceId, i32);
+
+    async fn read(pool: &PgPool, starts: &[Self::Key]) -> Result<HashMap<Self::Key, Self>, sqlx::Error> {
+        let rows: Vec<(Uuid, i32, String, String, Json<Vec<String>>)> = sqlx::query_as(
+            "select id, number, outcome, log_tail, host_keys \
+             from unnest($1::uuid[], $2::int[]) as start (id, number) cross join lateral ( \
+                 select outcome, log_tail, host_keys from boot_report \
+                 where instance_id = start.id and generation = start.number \
+                 order by received_at, boot_id limit 1) first",
+        )
+        .bind(starts.iter().map(|(id, _)| id.as_uuid()).collect::<Vec<_>>())
+        .bind(starts.iter().map(|(_, number)| *number).collect::<Vec<_>>())
+        .fetch_all(pool)
+        .await?;
+        let said = |outcome: &str| {
+            if outcome == "success" { BootOutcome::Success } else { BootOutcome::Failure }
+        };
+        Ok(rows
+            .into_iter()
+            .map(|(id, number, outcome, log_tail, Json(host_keys))| {
+                ((id.into(), number), Self { outcome: said(&outcome), log_tail, host_keys })
+            })
+            .collect())
+    }
 }

@@ -1,3 +1,6 @@
+use std::collections::HashMap;
+
+use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use cloudapp_contract::instance::Instance;
 use cloudapp_domain::configuration::SpareKind;
@@ -6,10 +9,11 @@ use cloudapp_domain::{
     PricePerHour, UserSub,
 };
 use sqlx::types::Json;
-use sqlx::{PgConnection, PgExecutor};
+use sqlx::{PgConnection, PgExecutor, PgPool};
 use uuid::Uuid;
 
 use crate::column::Word;
+use crate::loader::Row;
 
 /// The columns of [`InstanceRecord`] by name. Never `*`: while replicas of two versions run, a column that the newer
 /// one's migration adds would change the result of statements that the older one has prepared, and fail them.
@@ -69,6 +73,20 @@ pub(crate) struct InstanceRecord {
     warm: Option<String>,
 }
 
+#[async_trait]
+impl Row for InstanceRecord {
+    type Key = InstanceId;
+
+    async fn read(pool: &PgPool, ids: &[InstanceId]) -> Result<HashMap<InstanceId, Self>, sqlx::Error> {
+        let rows: Vec<Self> =
+            sqlx::query_as(concat!("select ", columns!(), " from instance where id = any($1)"))
+                .bind(ids.iter().map(InstanceId::as_uuid).collect::<Vec<_>>())
+                .fetch_all(pool)
+                .await?;
+        Ok(rows.into_iter().map(|row| (row.id(), row)).collect())
+    }
+}
+
 impl InstanceRecord {
     pub(crate) fn id(&self) -> InstanceId {
         InstanceId::from(self.id)
@@ -88,6 +106,11 @@ impl InstanceRecord {
 
     pub(crate) fn configuration_id(&self) -> ConfigurationId {
         ConfigurationId::from(self.configuration_id)
+    }
+
+    /// The machine in its current start: what it reported in an earlier one does not count.
+    pub(crate) fn this_start(&self) -> (InstanceId, i32) {
+        (self.id(), self.generation)
     }
 
     pub(crate) fn execution_id(&self) -> ExecutionId {

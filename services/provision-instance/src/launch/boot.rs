@@ -6,7 +6,6 @@ use cloudapp_contract::boot_report::BootOutcome;
 use cloudapp_domain::{Failure, FailureCode, Fixer, InstanceState};
 use cloudapp_workflow::{Applied, Step, StepContext, StepError, Undone};
 
-use crate::boot_report;
 use crate::deps::Deps;
 use crate::instance::InstanceRecord;
 
@@ -38,7 +37,7 @@ impl Step for Boot {
 
     async fn apply(&self, context: &StepContext<'_>) -> Result<Applied, StepError> {
         let instance = self.0.subject(context).await?;
-        let report = boot_report::of_current_start(context.pool(), &instance).await?;
+        let report = self.0.report(&instance).await?;
         let outlook = outlook(&Booting {
             state: instance.state(),
             ec2_state: instance.ec2_state.as_deref(),

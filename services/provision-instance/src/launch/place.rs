@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
-use cloudapp_domain::{Failure, FailureCode, Fixer, InstanceId};
+use cloudapp_domain::{Failure, FailureCode, Fixer};
 use cloudapp_ec2::Shutdown;
 use cloudapp_workflow::{Applied, Step, StepContext, StepError, Undone};
 
@@ -44,7 +44,7 @@ impl Step for Place {
 
     async fn apply(&self, context: &StepContext<'_>) -> Result<Applied, StepError> {
         // The placement first: what it says of a machine is true of the row that is read after it.
-        let placement = placing::load(context.pool(), InstanceId::from(context.execution.subject)).await?;
+        let placement = self.0.placement(context).await?;
         let instance = self.0.subject(context).await?;
         if pool::needs_waking(&instance) {
             return pool::wake(&self.0, context, &instance).await;
@@ -65,7 +65,7 @@ impl Step for Place {
 
     async fn undo(&self, context: &StepContext<'_>) -> Result<Undone, StepError> {
         // The placement first: what it says of a machine is true of the row that is read after it.
-        let placement = placing::load(context.pool(), InstanceId::from(context.execution.subject)).await?;
+        let placement = self.0.placement(context).await?;
         let instance = self.0.subject(context).await?;
         let soon = Undone::Wait { until: self.0.after(self.0.settings.pace.look) };
         match take_back(placement.as_ref().map(Placement::state), instance.ec2_id().is_some()) {

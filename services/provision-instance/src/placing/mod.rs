@@ -42,7 +42,7 @@ pub(crate) use attempt::live_tokens;
 pub(crate) use backlog::Backlog;
 pub(crate) use line::Onlooker;
 pub(crate) use placer::Placer;
-pub(crate) use queue::{Placement, abandon, disown, enqueue, leave, load};
+pub(crate) use queue::{Placement, abandon, disown, enqueue, leave};
 pub(crate) use tags::OwnerTags;
 
 /// Placing cannot go on now; it is tried again.

@@ -2,19 +2,22 @@
 
 use std::collections::HashMap;
 
+use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use cloudapp_domain::{Failure, InstanceId};
 use sqlx::types::Json;
-use sqlx::{PgConnection, PgExecutor};
+use sqlx::{PgConnection, PgExecutor, PgPool};
 use uuid::Uuid;
 
 use super::decide::{PlacementState, Refusal, turn};
 use crate::column::Word;
 use crate::instance::InstanceRecord;
+use crate::loader::Row;
 
 /// Where a launch stands with its machine.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub(crate) struct Placement {
+    instance_id: Uuid,
     state: Word<PlacementState>,
     refusals: Json<Vec<Refusal>>,
     failure: Option<Json<Failure>>,
@@ -37,15 +40,20 @@ impl Placement {
     }
 }
 
-/// The placement of a machine; `None` if it never entered the queue.
-pub(crate) async fn load(
-    executor: impl PgExecutor<'_>,
-    id: InstanceId,
-) -> Result<Option<Placement>, sqlx::Error> {
-    sqlx::query_as("select state, refusals, failure from placement where instance_id = $1")
-        .bind(id.as_uuid())
-        .fetch_optional(executor)
-        .await
+#[async_trait]
+impl Row for Placement {
+    /// The machine; there is none if it never entered the queue.
+    type Key = InstanceId;
+
+    async fn read(pool: &PgPool, ids: &[InstanceId]) -> Result<HashMap<InstanceId, Self>, sqlx::Error> {
+        let rows: Vec<Self> = sqlx::query_as(
+            "select instance_id, state, refusals, failure from placement where instance_id = any($1)",
+        )
+        .bind(ids.iter().map(InstanceId::as_uuid).collect::<Vec<_>>())
+        .fetch_all(pool)
+        .await?;
+        Ok(rows.into_iter().map(|row| (row.instance_id.into(), row)).collect())
+    }
 }
 
 /// Machines enter the queue in this order, each behind those who wait for the present round and behind its owner's

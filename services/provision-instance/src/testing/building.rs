@@ -29,8 +29,8 @@ use crate::boot_report::BootReports;
 use crate::crash::CrashPoints;
 use crate::deps::{self, Deps};
 use crate::feed::Feed;
-use crate::instance::Loader;
 use crate::limiter::{Limiter, RateFactor};
+use crate::loader::Loader;
 use crate::placing::{Doorbell, Onlooker};
 use crate::settings::{Pace, Settings};
 
@@ -161,6 +161,8 @@ async fn dependencies(
         certificates: Arc::new(Watched { inner: Arc::new(certificates), moments: moments.clone() }),
         executions: Store::new(pool.clone(), Arc::clone(clock)).watched_by(moments.clone()),
         subjects: Loader::new(pool.clone()),
+        placements: Loader::new(pool.clone()),
+        reports: Loader::new(pool.clone()),
         signals: Signals::default(),
         doorbell: Doorbell::default(),
         onlooker: Arc::new(Onlooker::new(pool.clone(), Arc::clone(clock), limiter.clone())),
