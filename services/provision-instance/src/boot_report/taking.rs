@@ -130,14 +130,16 @@ impl Desk {
             BootOutcome::Failure => "failure",
         };
         let host_keys = reports.iter().map(|report| Json(text::host_keys(&report.proven.report.host_keys)));
+        // With `exists`, PostgreSQL may read all reports there are once instead of looking for these.
         let put: Vec<(Uuid, Uuid, bool)> = sqlx::query_as(
             "insert into boot_report (instance_id, boot_id, generation, outcome, log_tail, host_keys, received_at) \
              select id, boot, generation, outcome, log_tail, host_keys, $7::timestamptz + place * interval '1 microsecond' \
              from unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::jsonb[]) with ordinality \
                  as n (id, boot, generation, outcome, log_tail, host_keys, place) \
              on conflict do nothing \
-             returning instance_id, boot_id, exists (select from boot_report b \
-                 where b.instance_id = boot_report.instance_id and b.generation = boot_report.generation)",
+             returning instance_id, boot_id, coalesce((select true from boot_report b \
+                 where b.instance_id = boot_report.instance_id and b.generation = boot_report.generation limit 1), \
+                 false)",
         )
         .bind(reports.iter().map(Current::id).collect::<Vec<_>>())
         .bind(reports.iter().map(|report| report.boot().as_uuid()).collect::<Vec<_>>())

@@ -106,6 +106,9 @@ impl Exporter {
         if unfinished.is_some() {
             return Ok(unfinished);
         }
+        // In order of the index: that scan passes what was exported before over for good, while a bitmap reads all of it
+        // again and again until the next vacuum.
+        sqlx::query("set local enable_bitmapscan = off").execute(&mut *transaction).await?;
         let now = self.deps.clock.now();
         let id = EventId::new(self.deps.clock.as_ref()).as_uuid();
         let mut members: Vec<(i64, Uuid)> = sqlx::query_as(

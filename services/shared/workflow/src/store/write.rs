@@ -105,7 +105,9 @@ impl Job for Writer {
     async fn handle(&self, writes: &[Write]) -> Result<Vec<Written>, StoreError> {
         // One statement, hence one transaction. Rows are locked in the order of their ids, as wherever several are
         // locked at once, and only under the fence that their run holds. A cancel that came before a success stands
-        // against it. A step that failed stays `failed` when it is undone, so that one can see where it went wrong.
+        // against it. A step that failed stays `failed` when it is undone, so that one can see where it went wrong. The
+        // answer is put together without a join: PostgreSQL cannot know how many rows `held` has, takes it for one, and
+        // would compare each with each.
         let rows: Vec<(Uuid, bool, Option<Json<Failure>>, i64, DateTime<Utc>)> = sqlx::query_as(
             "with asked as ( \
                  select * from jsonb_to_recordset($1) as a (id uuid, fence bigint, now timestamptz, ending text, \
@@ -131,7 +133,7 @@ impl Job for Writer {
                      next_run_at = case when h.until is null then e.next_run_at \
                                         when e.wakeups = h.wakeups then h.until else h.now end \
                  from held h where e.id = h.id and h.stands \
-                 returning e.id, e.next_run_at \
+                 returning e.id, e.cancel, e.wakeups, e.next_run_at \
              ), marked as ( \
                  update execution_step s set \
                      state = coalesce(m.state, s.state), detail = coalesce(m.detail, s.detail), \
@@ -147,8 +149,8 @@ impl Job for Writer {
                          or s.obstacle is distinct from coalesce(m.obstacle, s.obstacle)) \
                      and not (s.state = 'failed' and m.state = 'undone') \
              ) \
-             select id, stands, cancel, woken, coalesce(w.next_run_at, h.next_run_at) \
-             from held h left join written w using (id)",
+             select id, true, cancel, wakeups, next_run_at from written \
+             union all select id, false, cancel, woken, next_run_at from held where not stands",
         )
         .bind(Json(writes))
         .fetch_all(&self.0)
