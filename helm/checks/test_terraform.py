@@ -56,6 +56,11 @@ class Values(unittest.TestCase):
         self.assertGreater(len(demanded), 15)
         self.assertEqual(demanded - leaves(self.output), set())
 
+    def test_an_installation_may_have_the_same_names(self):
+        written = (chart.REPOSITORY / "terraform/variables.tf").read_text()
+        [pattern] = re.findall(r'regex\("([^"]+)", var\.name\)', written)
+        self.assertEqual(self.schema["properties"]["provisionInstance"]["properties"]["installation"]["pattern"], pattern)
+
     def test_the_cases_of_these_checks_have_the_shape_of_the_output(self):
         images = {path for path in leaves(chart.case("production")) if path[:2] in (("images", "tag"), ("images", "digests"))}
         self.assertEqual(leaves(self.output) - leaves(chart.case("production")), set())
